@@ -1,0 +1,23 @@
+// Accept: may this request act at all, and may it act now? Pure.
+
+#pragma once
+
+#include "retirement/request.h"
+
+namespace retirement {
+
+/// Why `request` is not accepted: its spec, its account's existence, namespaces or regions.
+/// `account` is null when there is none of that name.
+Holdup CheckAccepted(const Request& request, const Account* account);
+
+/// Why an accepted request may not go on at `now` (S10), the first of: account not ready, expired,
+/// paused, account in DryRun, suspended, hold, notBefore, grace, breaker.
+Holdup CheckPermitted(const Request& request, const Account& account, Now now);
+
+/// Why an account serves nobody: spec, other installation, credentials.
+Holdup CheckReady(const Account& account, const std::string& installation);
+
+/// The earliest time at which a clock alone changes one of the above; nothing for never.
+std::optional<Wall> NextWallTime(const Request& request, Wall now);
+
+}  // namespace retirement

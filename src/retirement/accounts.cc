@@ -1,0 +1,334 @@
+#include "retirement/accounts.h"
+
+#include <algorithm>
+
+#include "retirement/accept.h"
+#include "retirement/members.h"
+#include "retirement/registry.h"
+
+namespace retirement {
+namespace {
+
+constexpr Millis kCredentialsAge = seconds{10};
+constexpr Millis kStatusDelay = seconds{1};
+constexpr Millis kLeaseInterval = minutes{1};
+constexpr Millis kLongestPause = seconds{30};
+
+bool SameHoldup(const Holdup& a, const Holdup& b) {
+  return a.reason == b.reason && a.message == b.message;
+}
+
+void AskCredentials(State& state, Account& a, Now now) {
+  a.credentials_asked = now.mono;
+  state.Do(ReadCredentials{a.object.name, a.object.spec});
+}
+
+bool SameCredentialSource(const AccountSpec& a, const AccountSpec& b) {
+  return a.secret_name == b.secret_name && a.secret_id_key == b.secret_id_key &&
+         a.secret_key_key == b.secret_key_key && a.token_key == b.token_key;
+}
+
+ConditionStatus ConditionOf(const AccountStatus& status, const char* type) {
+  for (const Condition& c : status.conditions) {
+    if (c.type == type) return c.status;
+  }
+  return ConditionStatus::kUnknown;
+}
+
+void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
+  const bool is_new = !a.exists || a.object.uid != o.uid;
+  const bool other_source =
+      is_new || !SameCredentialSource(a.object.spec, o.spec) || a.object.generation != o.generation;
+  if (is_new) a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
+  a.exists = true;
+  a.suspect = false;
+  a.conflicted = false;
+  a.object = o;
+  a.terminate.SetLimit(o.spec.terminate_per_second, now.mono);
+  a.describe.SetLimit(o.spec.describe_per_second, now.mono);
+  if (!a.writing) a.observed_fingerprint = FingerprintOf(o.status);
+  if (other_source && o.errors.empty()) AskCredentials(state, a, now);
+}
+
+struct Draft {
+  ConditionStatus status;
+  std::string reason;
+  std::string message;
+};
+
+Draft ReadyDraft(const Account& a, const Holdup& not_ready) {
+  const auto kFalse = ConditionStatus::kFalse;
+  if (!not_ready.reason.empty()) return {kFalse, not_ready.reason, not_ready.message};
+  if (a.calls_breaker.open()) return {kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
+  if (a.fence_widened > Millis{0}) {
+    return {ConditionStatus::kTrue, "Ready",
+            "the service refused fresh signatures as expired; they are now made " +
+                base::FormatDuration(a.fence_widened) + " younger: check this machine's clock"};
+  }
+  return {ConditionStatus::kTrue, "Ready", "the account is served"};
+}
+
+Draft CredentialsDraft(const Account& a) {
+  if (a.credentials_valid == ConditionStatus::kTrue) {
+    return {a.credentials_valid, "Accepted", "the service accepts the credentials"};
+  }
+  if (a.credential.empty()) {
+    return {ConditionStatus::kFalse, "CredentialsMissing", a.credential_error};
+  }
+  if (a.credentials_breaker.open()) {
+    return {ConditionStatus::kFalse, "Rejected", a.credentials_breaker.message()};
+  }
+  return {ConditionStatus::kUnknown, "NotUsedYet", "no call has been made with them yet"};
+}
+
+void AddCondition(AccountStatus& status, const Account& a, const char* type, const Draft& d,
+                  Now now) {
+  Wall since = now.wall;
+  for (const Condition& before : a.object.status.conditions) {
+    if (before.type == type && before.status == d.status) since = before.since;
+  }
+  status.conditions.push_back({type, d.status, d.reason, d.message, since, a.object.generation});
+}
+
+/// What would go if the account let it.
+void CountWaiting(const State& state, const Account& a, AccountStatus& status) {
+  for (const auto& [key, r] : state.requests) {
+    if (r->spec.account != a.object.name || !r->IsAccepted() || !r->Executes()) continue;
+    if (r->not_permitted.reason.empty() || !r->not_permitted.account_wide) continue;
+    const int members = Count(*r, MemberState::kPending) + Count(*r, MemberState::kWaiting);
+    status.waiting_instances += members;
+    status.waiting_requests += members > 0;
+  }
+}
+
+AccountStatus RenderAccount(const State& state, const Account& a, Now now) {
+  AccountStatus status;
+  status.observed_generation = a.object.generation;
+  status.installation = state.config.installation;
+  const Holdup not_ready =
+      a.not_ready.reason == "Claiming"
+          ? Holdup{"CredentialsUnknown", "its credentials are being read", {}, false, false}
+          : a.not_ready;
+  AddCondition(status, a, "Ready", ReadyDraft(a, not_ready), now);
+  AddCondition(status, a, "CredentialsValid", CredentialsDraft(a), now);
+  CountWaiting(state, a, status);
+  return status;
+}
+
+void WatchOtherInstallation(State& state, Account& a, Now now) {
+  if (a.lease_asked != Mono{} && now.mono < a.lease_asked + kLeaseInterval) return;
+  a.lease_asked = now.mono;
+  state.Do(ReadLease{a.object.name, a.object.status.installation});
+}
+
+void PauseLooks(Account& a, Now now) {
+  const Millis pause = seconds{1} * (1 << std::min(a.unreachable, 5));
+  ++a.unreachable;
+  a.looks_after = now.mono + std::min<Millis>(pause, kLongestPause);
+}
+
+void RejectCredentials(State& state, Account& a, const Refusal& refusal, Now now) {
+  a.credentials_valid = ConditionStatus::kFalse;
+  a.credentials_breaker.Trip("CredentialsRejected", refusal.code + ": " + refusal.message, now.mono);
+  AskCredentials(state, a, now);
+  UpdateReady(state, a, now);
+}
+
+void AcceptCredentials(State& state, Account& a, Now now) {
+  if (a.credentials_valid == ConditionStatus::kTrue && !a.credentials_breaker.open()) return;
+  a.credentials_valid = ConditionStatus::kTrue;
+  a.credentials_breaker.Heal();
+  UpdateReady(state, a, now);
+  TouchAccount(state, a, now);
+}
+
+}  // namespace
+
+bool IsForeign(const State& state, const Account& a) {
+  const std::string& other = a.object.status.installation;
+  return !other.empty() && other != state.config.installation && !a.foreign_lease_dead;
+}
+
+void UpdateReady(State& state, Account& a, Now now) {
+  const Holdup not_ready = CheckReady(a, state.config.installation);
+  const bool changed = !SameHoldup(not_ready, a.not_ready);
+  a.not_ready = not_ready;
+  if (!changed) return;
+  TouchAccount(state, a, now);
+  RefreshAccount(state, a.object.name, now);
+}
+
+void OnAccountSeen(State& state, const AccountSeen& event, Now now) {
+  const AccountObject& o = event.object;
+  Account& a = state.accounts[o.name];
+  a.epoch = state.stream_epochs[{Kind::kAccount, ""}];
+  const bool known = a.exists && a.object.uid == o.uid;
+  if (known && VersionNumber(o.version) < VersionNumber(a.object.version)) return;
+  Adopt(state, a, o, now);
+  TouchAccount(state, a, now);
+  a.not_ready = CheckReady(a, state.config.installation);
+  RefreshAccount(state, o.name, now);
+}
+
+void OnAccountGone(State& state, const std::string& name, Now now) {
+  Account* a = state.FindAccount(name);
+  if (a == nullptr || !a->exists) return;
+  a->exists = false;
+  a->due = base::kNever;
+  RefreshAccount(state, name, now);
+}
+
+void SweepAccounts(State& state, uint64_t epoch, Now now) {
+  std::vector<std::string> gone;
+  for (const auto& [name, account] : state.accounts) {
+    if (account.exists && account.epoch < epoch) gone.push_back(name);
+  }
+  for (const std::string& name : gone) OnAccountGone(state, name, now);
+}
+
+void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now) {
+  Account* a = state.FindAccount(event.account);
+  if (a == nullptr || !a->exists) return;
+  const bool first = !a->credentials_read;
+  const bool changed = a->credential != event.credential;
+  a->credentials_read = true;
+  a->credential = event.credential;
+  a->credential_error = event.error;
+  if (changed && !first) a->credentials_valid = ConditionStatus::kUnknown;
+  if (event.credential.empty()) a->credentials_valid = ConditionStatus::kFalse;
+  if (changed) {
+    a->credentials_breaker.Heal();
+    a->calls_breaker.Heal();
+  }
+  UpdateReady(state, *a, now);
+  TouchAccount(state, *a, now);
+  if (changed) RefreshAccount(state, event.account, now);
+}
+
+void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
+  Account* a = state.FindAccount(event.account);
+  if (a == nullptr) return;
+  a->foreign_lease_dead = !event.alive;
+  if (!event.alive) TouchAccount(state, *a, now);
+}
+
+void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) {
+  if (event.service_time) a.clock.Add(event.service_time->date, event.service_time->received);
+  if (std::holds_alternative<std::vector<Sight>>(event.answer)) {
+    a.unreachable = 0;
+    a.describe.OnSuccess(now.mono);
+    if (event.credential == a.credential) AcceptCredentials(state, a, now);
+    return;
+  }
+  const auto& refusal = std::get<Refusal>(event.answer);
+  switch (refusal.fault) {
+    case Fault::kThrottled:
+      a.credentials_breaker.OnInconclusive(now.mono);
+      return a.describe.OnThrottled(now.mono);
+    case Fault::kCredentials:
+    case Fault::kUnauthorized:
+      if (event.credential != a.credential) return;
+      return RejectCredentials(state, a, refusal, now);
+    default:
+      a.credentials_breaker.OnInconclusive(now.mono);
+      return PauseLooks(a, now);
+  }
+}
+
+void OnCallRefused(State& state, Account& a, const Refusal& refusal, Now now) {
+  switch (refusal.fault) {
+    case Fault::kThrottled:
+      a.calls_breaker.OnInconclusive(now.mono);
+      return a.terminate.OnThrottled(now.mono);
+    case Fault::kCredentials: return RejectCredentials(state, a, refusal, now);
+    case Fault::kAccount:
+    case Fault::kUnauthorized:
+      a.calls_breaker.Trip("BreakerOpen", refusal.code + ": " + refusal.message, now.mono);
+      TouchAccount(state, a, now);
+      return RefreshAccount(state, a.object.name, now);
+    default: return a.calls_breaker.OnInconclusive(now.mono);
+  }
+}
+
+void OnCallAccepted(State& state, Account& a, Now now) {
+  a.terminate.OnSuccess(now.mono);
+  if (!a.calls_breaker.open()) return;
+  a.calls_breaker.Heal();
+  TouchAccount(state, a, now);
+  RefreshAccount(state, a.object.name, now);
+}
+
+Mono LooksAllowedAt(const Account& a, Now now) {
+  if (!a.exists) return base::kNever;
+  const std::string& holdup = a.not_ready.reason;
+  if (!holdup.empty() && holdup != "CredentialsRejected") return base::kNever;
+  Mono at = std::max(a.looks_after, a.describe.Next(now.mono));
+  if (a.credentials_breaker.open()) at = std::max(at, a.credentials_breaker.Next());
+  return at;
+}
+
+Mono CallsAllowedAt(const Account& a, Now now) {
+  if (!a.exists || !a.not_ready.reason.empty()) return base::kNever;
+  const Mono at = a.terminate.Next(now.mono);
+  return a.calls_breaker.open() ? std::max(at, a.calls_breaker.Next()) : at;
+}
+
+CallOptions OptionsOf(const Account& a) {
+  return {a.object.spec.endpoint, a.object.spec.use_get, a.object.spec.signature};
+}
+
+void KeepCredentialsFresh(State& state, Account& a, Now now) {
+  if (now.mono < a.credentials_asked + kCredentialsAge) return;
+  AskCredentials(state, a, now);
+}
+
+void TouchAccount(State& state, Account& a, Now now) {
+  (void)state;
+  const Mono earliest = a.last_write == Mono{} ? now.mono : a.last_write + seconds{2};
+  a.due = std::min(a.due, std::max(now.mono + kStatusDelay, earliest));
+  if (a.object.status.installation.empty()) a.due = now.mono;
+}
+
+void FlushAccounts(State& state, Now now) {
+  if (!state.Leading(now) || !state.Synced()) return;
+  for (auto& [name, a] : state.accounts) {
+    if (a.due > now.mono || !a.exists || a.writing) continue;
+    a.due = base::kNever;
+    if (IsForeign(state, a)) {
+      WatchOtherInstallation(state, a, now);
+      a.due = now.mono + kLeaseInterval;
+      continue;
+    }
+    // Before the credentials were read once there is nothing new to say but the claim.
+    if (!a.credentials_read && a.object.status.installation == state.config.installation) continue;
+    AccountStatus status = RenderAccount(state, a, now);
+    const uint64_t fingerprint = FingerprintOf(status);
+    if (fingerprint == a.observed_fingerprint) continue;
+    a.observed_fingerprint = fingerprint;
+    a.writing = true;
+    a.last_write = now.mono;
+    state.Do(WriteAccountStatus{name, a.object.version, std::move(status)});
+  }
+}
+
+void OnAccountStatusWritten(State& state, const StatusWritten& event, Now now) {
+  Account* a = state.FindAccount(event.key.name);
+  if (event.written) {
+    state.view.OnOwnWrite({Kind::kAccount, ""}, event.version, event.sent);
+  }
+  if (a == nullptr) return;
+  a->writing = false;
+  if (event.written) return;
+  a->observed_fingerprint = 0;
+  a->due = now.mono + seconds{1};
+}
+
+Mono NextAccountWrite(const State& state) {
+  Mono next = base::kNever;
+  for (const auto& [name, a] : state.accounts) {
+    if (a.exists && !a.writing) next = std::min(next, a.due);
+  }
+  return next;
+}
+
+}  // namespace retirement

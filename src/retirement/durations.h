@@ -1,0 +1,57 @@
+// All durations that decisions depend on, in one table. docs/durations.md explains them.
+
+#pragma once
+
+#include "base/time.h"
+
+namespace retirement {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// The cloud (CVM API, common error AuthFailure.SignatureExpire): a signature is refused when its
+// timestamp is older than this.
+inline constexpr base::Millis kSignatureAge = minutes{5};
+// From the arrival of a call until DescribeInstances shows its effect. A bound, not an average.
+inline constexpr base::Millis kMaxEffectLag = seconds{60};
+// How far our idea of the service's time may be from the truth.
+inline constexpr base::Millis kClockError = seconds{5};
+// How long we wait for the answer to one call.
+inline constexpr base::Millis kAnswerDeadline = seconds{30};
+
+// An older observation does not justify a call (S9).
+inline constexpr base::Millis kSightAge = seconds{60};
+inline constexpr base::Millis kPrepaidSightAge = seconds{10};
+// Gone = absent from two complete answers at least this far apart.
+inline constexpr base::Millis kAbsenceGap = seconds{3};
+// An id that was never seen ends as NeverObserved after being absent for so long: young
+// instances may be missing from the first answers.
+inline constexpr base::Millis kNeverObservedAfter = seconds{10};
+
+// No call on a view of the cluster older than this (S12).
+inline constexpr base::Millis kMaxViewAge = seconds{5};
+// A batch is committed at most so long before its call.
+inline constexpr base::Millis kCommitAhead = seconds{2};
+// Left unused at the end of the lease's validity and of a signature.
+inline constexpr base::Millis kFenceMargin = seconds{1};
+
+// Ids that are due wait so long for company before they are looked at.
+inline constexpr base::Millis kLookWindow = milliseconds{100};
+inline constexpr base::Millis kFirstLook = seconds{1};
+inline constexpr base::Millis kLongestLook = seconds{10};
+// How often a Blocked instance is looked at again.
+inline constexpr base::Millis kBlockedLook = minutes{5};
+// An accepted call without visible effect for so long needs a person.
+inline constexpr base::Millis kVerifyDeadline = minutes{15};
+inline constexpr base::Millis kFirstRetry = seconds{10};
+inline constexpr base::Millis kLongestRetry = minutes{5};
+
+// Status: what waits is told after it has not changed for so long, progress at most so often.
+inline constexpr base::Millis kStatusQuiet = seconds{2};
+inline constexpr base::Millis kStatusProgress = seconds{10};
+// What holds a whole account is told on its requests only after so long.
+inline constexpr base::Millis kAccountWideQuiet = minutes{1};
+
+}  // namespace retirement

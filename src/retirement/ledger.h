@@ -1,0 +1,58 @@
+// Ledger: the write-ahead log of one lane. Every call is an entry that was committed before it.
+
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "retirement/target.h"
+
+namespace retirement {
+
+enum class Stage : uint8_t {
+  kDraft,       // packed, has no number yet; may wait for its confirmation
+  kConfirming,  // its requests are being read live
+  kCommitting,  // being created
+  kReady,       // committed, may be called
+  kCalling,     // the call is in flight
+  kCalled,      // the call has ended, or may have: its members are being observed
+  kClosed,      // nothing is open but its record
+};
+
+struct Entry {
+  BatchObject object{};
+  Stage stage = Stage::kDraft;
+  uint32_t group = 0;
+  std::vector<Target*> targets{};  // in the order of object.members
+  Mono fresh_until{};              // the sights of all members justify a call until then
+  Mono committed_at{};
+  Mono confirmed_at{};             // when the live read that confirmed its requests was sent
+  uint64_t confirm_token = 0;
+  Mono call_after{};               // wait after a throttled or failed attempt
+  int sends = 0;                   // attempts that may have left this machine
+  uint64_t epoch = 0;              // of the last list that had it
+  bool dirty = false;              // the record says less than we know
+  bool recording = false;
+  Mono record_after{};
+};
+
+/// Sequential commits: at most one draft; then open entries by number; then the closed ones, of
+/// which only the time is kept, for their deletion.
+struct Ledger {
+  std::optional<Entry> draft{};
+  std::map<uint64_t, Entry> open{};
+  std::map<uint64_t, Wall> closed{};
+  uint64_t highest = 0;  // the largest number seen in the log or named in a status
+  Mono commit_after{};
+
+  size_t Uncalled() const;
+};
+
+inline size_t Ledger::Uncalled() const {
+  size_t count = draft ? 1 : 0;
+  for (const auto& [sequence, entry] : open) count += entry.stage == Stage::kReady;
+  return count;
+}
+
+}  // namespace retirement

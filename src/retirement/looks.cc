@@ -1,0 +1,34 @@
+#include "retirement/looks.h"
+
+#include "retirement/durations.h"
+
+namespace retirement {
+namespace {
+constexpr size_t kMostIds = 100;  // CVM API, DescribeInstances, InstanceIds
+}
+
+void Looks::Add(Target& target, Mono due) {
+  Remove(target);
+  target.due = due;
+  due_.emplace(std::pair(due, target.id), &target);
+}
+
+void Looks::Remove(Target& target) { due_.erase({target.due, target.id}); }
+
+Mono Looks::Next() const {
+  return due_.empty() ? base::kNever : due_.begin()->first.first + kLookWindow;
+}
+
+std::vector<Target*> Looks::Take(Mono now) {
+  std::vector<Target*> taken;
+  auto it = due_.begin();
+  while (it != due_.end() && it->first.first <= now && taken.size() < kMostIds) {
+    taken.push_back(it->second);
+    ++it;
+  }
+  if (taken.size() < kMostIds && now < Next()) return {};
+  due_.erase(due_.begin(), it);
+  return taken;
+}
+
+}  // namespace retirement

@@ -1,0 +1,122 @@
+#include "retirement/outbox.h"
+
+#include <algorithm>
+
+#include "retirement/members.h"
+#include "retirement/registry.h"
+#include "retirement/status.h"
+
+namespace retirement {
+namespace {
+
+// Of the requests in flight to the kube-apiserver, Commit and Record keep four for themselves.
+constexpr size_t kSlots = 12;
+constexpr Millis kAged = seconds{30};
+constexpr Millis kRetryWrite = seconds{1};
+
+Mono DueAt(const Request& r, Urgency urgency, Now now) {
+  switch (urgency) {
+    case Urgency::kNow: return now.mono;
+    case Urgency::kQuiet: return now.mono + kStatusQuiet;
+    case Urgency::kProgress: return std::max(now.mono, r.last_write) + kStatusProgress;
+    case Urgency::kAccountWide: return now.mono + kAccountWideQuiet;
+  }
+  __builtin_unreachable();
+}
+
+auto& QueueOf(State& state, const Request& r) {
+  return r.due_is_final ? state.outbox_final : state.outbox_other;
+}
+
+void Schedule(State& state, Request& r, Mono due, bool is_final) {
+  if (r.due != base::kNever) QueueOf(state, r).erase({r.due, r.key});
+  r.due = due;
+  r.due_is_final = is_final;
+  if (due != base::kNever) QueueOf(state, r).emplace(std::pair(due, r.key), &r);
+}
+
+/// Anything older than 30 s goes ahead of final states, those ahead of the rest.
+Request* NextDue(State& state, Now now) {
+  const auto due = [&](auto& queue, Millis age) -> Request* {
+    if (queue.empty() || queue.begin()->first.first + age > now.mono) return nullptr;
+    return queue.begin()->second;
+  };
+  if (Request* aged = due(state.outbox_other, kAged)) return aged;
+  if (Request* final_state = due(state.outbox_final, Millis{0})) return final_state;
+  return due(state.outbox_other, Millis{0});
+}
+
+void Write(State& state, Request& r, Now now) {
+  Schedule(state, r, base::kNever, false);
+  RequestStatus status = Render(state, r, now);
+  const uint64_t fingerprint = FingerprintOf(status);
+  if (fingerprint == r.observed_fingerprint) return;
+  r.observed_fingerprint = fingerprint;
+  r.observed_generation = status.observed_generation;
+  Remember(r, status);
+  r.writing = true;
+  r.last_write = now.mono;
+  ++state.status_in_flight;
+  state.Do(WriteStatus{r.key, r.version, std::move(status)});
+}
+
+}  // namespace
+
+void Touch(State& state, Request& r, Urgency urgency, Now now) {
+  const Mono due = DueAt(r, urgency, now);
+  const bool is_final = AllFinal(r) && r.IsAccepted();
+  if (r.due != base::kNever && r.due <= due && r.due_is_final == is_final) return;
+  Schedule(state, r, std::min(r.due, due), is_final);
+}
+
+void Forget(State& state, Request& r) { Schedule(state, r, base::kNever, false); }
+
+void Flush(State& state, Now now) {
+  if (!state.Leading(now) || !state.Synced()) return;
+  while (state.status_in_flight < kSlots) {
+    Request* r = NextDue(state, now);
+    if (r == nullptr) return;
+    if (r->writing) {
+      // Its end brings it back.
+      Schedule(state, *r, now.mono + kStatusProgress, r->due_is_final);
+      continue;
+    }
+    Write(state, *r, now);
+  }
+}
+
+void OnStatusWritten(State& state, const StatusWritten& event, Now now) {
+  if (state.status_in_flight > 0) --state.status_in_flight;
+  Request* r = state.FindRequest(event.key);
+  if (event.written) {
+    state.view.OnOwnWrite(state.view.StreamOf(Kind::kRequest, event.key.ns), event.version,
+                          event.sent);
+  }
+  if (r == nullptr) return;
+  r->writing = false;
+  if (event.written) {
+    if (VersionNumber(event.version) > VersionNumber(r->version)) r->version = event.version;
+    r->ever_written = true;
+    if (r->accepted && !r->accepted_written) {
+      r->accepted_written = true;
+      Refresh(state, *r, now);
+    }
+    return;
+  }
+  r->observed_fingerprint = 0;
+  r->conflicted = event.conflict;
+  Schedule(state, *r, now.mono + (event.conflict ? kStatusProgress : kRetryWrite),
+           AllFinal(*r) && r->IsAccepted());
+}
+
+Mono NextWrite(const State& state) {
+  if (state.status_in_flight >= kSlots) return base::kNever;
+  Mono next = base::kNever;
+  if (!state.outbox_final.empty()) next = state.outbox_final.begin()->first.first;
+  if (!state.outbox_other.empty()) {
+    next = std::min(next, state.outbox_other.begin()->first.first);
+  }
+  return next;
+}
+
+}  // namespace retirement

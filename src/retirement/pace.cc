@@ -1,0 +1,62 @@
+#include "retirement/pace.h"
+
+#include <algorithm>
+
+namespace retirement {
+namespace {
+
+constexpr double kSlowest = 0.2;  // calls a second
+constexpr Millis kPauseAfterThrottle{1'000};
+constexpr Millis kLongestProbe = minutes{5};
+constexpr Millis kSampleAge = minutes{10};
+
+}  // namespace
+
+void Rate::SetLimit(double limit, Mono now) {
+  if (limit == limit_) return;
+  limit_ = limit;
+  bucket_.SetRate(limit, now);
+}
+
+void Rate::OnThrottled(Mono now) {
+  if (now < paused_until_) return;  // one decrease for all answers of one burst
+  bucket_.SetRate(std::max(kSlowest, bucket_.rate() / 2), now);
+  paused_until_ = now + kPauseAfterThrottle;
+}
+
+void Rate::OnSuccess(Mono now) {
+  if (bucket_.rate() < limit_) {
+    bucket_.SetRate(std::min(limit_, bucket_.rate() + limit_ / 50), now);
+  }
+}
+
+void Breaker::Trip(std::string reason, std::string message, Mono now) {
+  if (open_) delay_ = std::min<Millis>(delay_ * 2, kLongestProbe);
+  open_ = true;
+  probing_ = false;
+  probe_at_ = now + delay_;
+  reason_ = std::move(reason);
+  message_ = std::move(message);
+}
+
+void Breaker::OnInconclusive(Mono now) {
+  if (!open_) return;
+  probing_ = false;
+  probe_at_ = now + delay_;
+}
+
+void ServiceClock::Add(Wall date, Mono received) {
+  const Millis offset = date.time_since_epoch() - received.time_since_epoch();
+  while (!samples_.empty() && samples_.back().offset >= offset) samples_.pop_back();
+  samples_.push_back({received, offset});
+  while (samples_.size() > 1 && samples_.front().received < received - kSampleAge) {
+    samples_.pop_front();
+  }
+}
+
+std::optional<Wall> ServiceClock::At(Mono now) const {
+  if (samples_.empty()) return std::nullopt;
+  return Wall{now.time_since_epoch() + samples_.front().offset};
+}
+
+}  // namespace retirement

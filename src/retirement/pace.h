@@ -1,0 +1,74 @@
+// Pace: how fast an account may be called, and whether at all.
+
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "base/token_bucket.h"
+#include "retirement/durations.h"
+#include "retirement/types.h"
+
+namespace retirement {
+
+/// A rate that the service's throttling halves and success restores step by step (additive
+/// increase, multiplicative decrease), never above what the account allows.
+class Rate {
+ public:
+  Rate(double limit, double burst) : limit_(limit), bucket_(limit, burst) {}
+  void SetLimit(double limit, Mono now);
+  bool TryTake(Mono now) { return now >= paused_until_ && bucket_.TryTake(now); }
+  Mono Next(Mono now) const { return std::max(paused_until_, bucket_.Next(now)); }
+  void OnThrottled(Mono now);
+  void OnSuccess(Mono now);
+  double current() const { return bucket_.rate(); }
+
+ private:
+  double limit_;
+  base::TokenBucket bucket_;
+  Mono paused_until_{};
+};
+
+/// Open after a failure that concerns the whole account: one probe at growing intervals instead
+/// of a storm of calls that must fail.
+class Breaker {
+ public:
+  bool open() const { return open_; }
+  const std::string& reason() const { return reason_; }
+  const std::string& message() const { return message_; }
+  /// Whether a call may go now; when open, only one probe at a time.
+  bool Allows(Mono now) const { return !open_ || (!probing_ && now >= probe_at_); }
+  Mono Next() const { return open_ && !probing_ ? probe_at_ : base::kNever; }
+  void OnSend() { probing_ = open_; }
+  void Trip(std::string reason, std::string message, Mono now);
+  void Heal() { *this = Breaker(); }
+  /// The probe brought no news.
+  void OnInconclusive(Mono now);
+
+ private:
+  bool open_ = false;
+  bool probing_ = false;
+  Mono probe_at_{};
+  Millis delay_{5'000};
+  std::string reason_{};
+  std::string message_{};
+};
+
+/// The service's time, from the Date headers of its answers: the minimum of (Date - receipt) over
+/// ten minutes, so that a slow answer makes signatures older, never younger.
+class ServiceClock {
+ public:
+  void Add(Wall date, Mono received);
+  /// Nothing before the first answer.
+  std::optional<Wall> At(Mono now) const;
+
+ private:
+  struct Sample {
+    Mono received;
+    Millis offset;
+  };
+  std::deque<Sample> samples_;  // offsets grow from front to back
+};
+
+}  // namespace retirement

@@ -1,0 +1,61 @@
+#include "retirement/packer.h"
+
+#include <algorithm>
+
+namespace retirement {
+namespace {
+constexpr size_t kMostIds = 100;  // CVM API, TerminateInstances, InstanceIds (S1)
+}
+
+void Packer::Add(Target& target, const PackKey& key, Mono now) {
+  const auto found = where_.find(target.id);
+  if (found != where_.end()) {
+    if (found->second.key == key) return;
+    Remove(target);
+  }
+  Queue& queue = queues_[key];
+  if (queue.targets.empty()) queue.first = now;
+  queue.last = now;
+  queue.targets.emplace(++order_, &target);
+  where_.emplace(target.id, Position{key, order_});
+}
+
+void Packer::Remove(const Target& target) {
+  const auto found = where_.find(target.id);
+  if (found == where_.end()) return;
+  const auto queue = queues_.find(found->second.key);
+  queue->second.targets.erase(found->second.order);
+  if (queue->second.targets.empty()) queues_.erase(queue);
+  where_.erase(found);
+}
+
+Mono Packer::CutAt(const Queue& queue, const PackWindow& window) {
+  if (queue.targets.size() >= kMostIds) return queue.first;
+  return std::min(queue.last + window.idle, queue.first + window.max);
+}
+
+std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now) {
+  // The queue that has waited longest goes first.
+  auto best = queues_.end();
+  for (auto it = queues_.begin(); it != queues_.end(); ++it) {
+    if (CutAt(it->second, window) > now) continue;
+    if (best == queues_.end() || it->second.first < best->second.first) best = it;
+  }
+  if (best == queues_.end()) return std::nullopt;
+  Cut cut{best->first, {}};
+  for (const auto& [order, target] : best->second.targets) {
+    if (cut.targets.size() == kMostIds) break;
+    cut.targets.push_back(target);
+  }
+  best->second.first = now;
+  for (const Target* target : cut.targets) Remove(*target);
+  return cut;
+}
+
+Mono Packer::Next(const PackWindow& window) const {
+  Mono next = base::kNever;
+  for (const auto& [key, queue] : queues_) next = std::min(next, CutAt(queue, window));
+  return next;
+}
+
+}  // namespace retirement

@@ -1,0 +1,341 @@
+#include "retirement/registry.h"
+
+#include <algorithm>
+
+#include "retirement/accept.h"
+#include "retirement/accounts.h"
+#include "retirement/batches.h"
+#include "retirement/members.h"
+#include "retirement/outbox.h"
+#include "retirement/status.h"
+#include "retirement/targets.h"
+
+namespace retirement {
+namespace {
+
+bool IsRemoved(const Request& r, uint32_t member) { return member >= r.spec.members.size(); }
+
+const MemberStatus* FindMember(const std::vector<MemberStatus>& members, InstanceId id) {
+  for (const MemberStatus& m : members) {
+    if (m.id == id) return &m;
+  }
+  return nullptr;
+}
+
+MemberStatus NewMember(InstanceId id, Now now) {
+  MemberStatus m;
+  m.id = id;
+  m.time = now.wall;
+  return m;
+}
+
+/// The members of the new spec in their present states, then removed ones that are in a batch.
+std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& spec,
+                                       const std::vector<MemberStatus>& before, Now now) {
+  std::vector<MemberStatus> merged;
+  merged.reserve(spec.members.size());
+  for (const MemberSpec& m : spec.members) {
+    const MemberStatus* known = FindMember(before, m.id);
+    merged.push_back(known ? *known : NewMember(m.id, now));
+  }
+  for (const MemberStatus& m : before) {
+    const bool in_spec = std::any_of(spec.members.begin(), spec.members.end(),
+                                     [&](const MemberSpec& s) { return s.id == m.id; });
+    const auto target = state.targets.find(m.id);
+    const bool in_batch = target != state.targets.end() && target->second.place == Place::kBatch &&
+                          target->second.batch == m.batch && m.batch != 0;
+    if (!in_spec && in_batch) merged.push_back(m);
+  }
+  return merged;
+}
+
+/// What a status of an earlier process says is taken over, as far as it is of this generation.
+void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
+  r.accepted = status.accepted;
+  r.accepted_written = status.accepted.has_value();
+  r.started = status.started;
+  r.completed = status.completed;
+  r.handled_requested_at = status.handled_requested_at;
+  if (status.observed_generation == r.generation && !status.plan.digest.empty()) {
+    r.plan = status.plan;
+    r.planned_generation = r.generation;
+  }
+  for (const Condition& c : status.conditions) {
+    if (c.type == "Permitted") r.waited_for_account_mode = c.reason == "AccountDryRun";
+  }
+  r.members = MergeMembers(state, r.spec, status.members, now);
+  // A removed member of a batch that is still open stays until the batch is closed.
+  for (const MemberStatus& m : status.members) {
+    if (m.batch == 0 || IsFinal(m.state) || FindMember(r.members, m.id)) continue;
+    r.members.push_back(m);
+  }
+  LaneState& lane = state.LaneOf(r.lane());
+  for (const MemberStatus& m : status.members) {
+    lane.ledger.highest = std::max(lane.ledger.highest, m.batch);
+  }
+}
+
+bool SpecChanged(const Request& r, const RequestObject& o) { return r.generation != o.generation; }
+
+void TakeMetadata(Request& r, const RequestObject& o) {
+  r.version = o.version;
+  r.deleting = o.deleting;
+  r.hold = o.hold;
+  r.requested_at = o.requested_at;
+  r.suspect = false;
+}
+
+void TakeSpec(Request& r, const RequestObject& o) {
+  r.generation = o.generation;
+  r.spec = o.spec;
+  r.errors = o.errors;
+}
+
+void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
+  auto owned = std::make_unique<Request>();
+  Request& r = *owned;
+  r.key = o.key;
+  r.uid = o.uid;
+  r.created = o.created;
+  r.epoch = epoch;
+  TakeMetadata(r, o);
+  TakeSpec(r, o);
+  Restore(state, r, o.status, now);
+  r.observed_fingerprint = FingerprintOf(o.status);
+  r.observed_generation = o.status.observed_generation;
+  r.ever_written = o.status.observed_generation >= 0;
+  Remember(r, o.status);
+  Recount(state, r);
+  state.requests.emplace(r.key, std::move(owned));
+  AddClaims(state, r, now);
+}
+
+void Edit(State& state, Request& r, const RequestObject& o, Now now) {
+  RemoveClaims(state, r, now);
+  Uncount(state, r);
+  TakeSpec(r, o);
+  r.members = MergeMembers(state, r.spec, r.members, now);
+  r.completed.reset();
+  // DryRun is planned once per generation.
+  for (MemberStatus& m : r.members) {
+    if (m.state == MemberState::kPlanned ||
+        (m.state == MemberState::kCancelled && m.reason == Reason::kExpired)) {
+      m = NewMember(m.id, now);
+    }
+  }
+  Recount(state, r);
+  AddClaims(state, r, now);
+  Touch(state, r, Urgency::kQuiet, now);
+}
+
+/// "Look again": Blocked and Failed members are observed at once.
+void LookAgain(State& state, Request& r, Now now) {
+  if (r.requested_at == r.handled_requested_at) return;
+  r.handled_requested_at = r.requested_at;
+  Touch(state, r, Urgency::kQuiet, now);
+  for (uint32_t i = 0; i < r.members.size(); ++i) {
+    const MemberState before = r.members[i].state;
+    if (before != MemberState::kBlocked && before != MemberState::kFailed) continue;
+    if (IsRemoved(r, i)) continue;
+    if (Target& t = TargetOf(state, r.members[i].id); t.place != Place::kBatch) {
+      SetMember(state, r, i, {MemberState::kPending}, now);
+      ForgetSight(t);
+    } else {
+      t.verify_until = now.mono + kVerifyDeadline;
+      SetMember(state, r, i, {MemberState::kVerifying}, now);
+    }
+  }
+}
+
+void Expire(State& state, Request& r, Now now) {
+  for (uint32_t i = 0; i < r.members.size(); ++i) {
+    const MemberState s = r.members[i].state;
+    if (s != MemberState::kPending && s != MemberState::kWaiting) continue;
+    if (!r.Executes()) continue;
+    SetMember(state, r, i,
+              {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
+  }
+}
+
+Urgency UrgencyOf(const Holdup& h) {
+  if (h.needs_person) return Urgency::kNow;
+  return h.account_wide ? Urgency::kAccountWide : Urgency::kQuiet;
+}
+
+bool Same(const Holdup& a, const Holdup& b) {
+  return a.reason == b.reason && a.message == b.message && a.until == b.until;
+}
+
+void Rearm(State& state, Request& r, Now now) {
+  if (r.wake_at != Wall{}) state.wall_times.erase({r.wake_at, r.key});
+  const auto next = r.IsAccepted() && !AllFinal(r) ? NextWallTime(r, now.wall) : std::nullopt;
+  r.wake_at = next.value_or(Wall{});
+  if (next) state.wall_times.insert({*next, r.key});
+}
+
+/// The grace counts from acceptance; anew when the account turns from DryRun to Execute.
+void StartGrace(State& state, Request& r, const Account& account, Now now) {
+  const bool dry = account.object.spec.mode == Mode::kDryRun;
+  const bool anew = r.waited_for_account_mode && !dry && r.spec.grace > Millis{0};
+  r.waited_for_account_mode = dry;
+  if (r.accepted && !anew) return;
+  r.accepted = now.wall;
+  r.accepted_written = false;
+  if (r.spec.grace > Millis{0}) Touch(state, r, Urgency::kNow, now);
+}
+
+}  // namespace
+
+void PruneRemoved(State& state, Request& r, Now now) {
+  if (r.members.size() == r.spec.members.size()) return;
+  RemoveClaims(state, r, now);
+  Uncount(state, r);
+  r.members = MergeMembers(state, r.spec, r.members, now);
+  Recount(state, r);
+  AddClaims(state, r, now);
+  Touch(state, r, Urgency::kProgress, now);
+}
+
+void Refresh(State& state, Request& r, Now now) {
+  Account* account = state.FindAccount(r.spec.account);
+  const Holdup accepted = CheckAccepted(r, account);
+  if (accepted.reason.empty()) StartGrace(state, r, *account, now);
+  const Holdup permitted =
+      accepted.reason.empty() ? CheckPermitted(r, *account, now) : Holdup{};
+  const bool changed = !Same(accepted, r.not_accepted) || !Same(permitted, r.not_permitted);
+  const bool relevant = !AllFinal(r) || !Same(accepted, r.not_accepted);
+  r.not_accepted = accepted;
+  r.not_permitted = permitted;
+  if (permitted.reason == "Expired") Expire(state, r, now);
+  Rearm(state, r, now);
+  UpdatePhase(state, r);
+  if (changed && relevant && !accepted.reason.empty()) Touch(state, r, UrgencyOf(accepted), now);
+  if (changed && relevant && r.Executes() && !permitted.reason.empty()) {
+    Touch(state, r, UrgencyOf(permitted), now);
+  }
+  UpdatePlan(state, r, now);
+  if (changed && account != nullptr) TouchAccount(state, *account, now);
+  ReassessMembers(state, r, now);
+}
+
+void RefreshAccount(State& state, const std::string& account, Now now) {
+  for (auto& [key, request] : state.requests) {
+    if (request->spec.account == account) Refresh(state, *request, now);
+  }
+}
+
+void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
+  const RequestObject& o = event.object;
+  const Stream stream = state.view.StreamOf(Kind::kRequest, o.key.ns);
+  const uint64_t epoch = state.stream_epochs[stream];
+  Request* r = state.FindRequest(o.key);
+  if (r != nullptr && r->uid != o.uid) {
+    OnRequestGone(state, o.key, now);
+    r = nullptr;
+  }
+  if (r == nullptr) {
+    Create(state, o, epoch, now);
+    r = state.FindRequest(o.key);
+    Touch(state, *r, Urgency::kQuiet, now);
+  } else {
+    r->epoch = epoch;
+    // An older view than that of our own last write: the watch will catch up.
+    if (VersionNumber(o.version) < VersionNumber(r->version)) return;
+    TakeMetadata(*r, o);
+    if (std::exchange(r->conflicted, false)) Touch(state, *r, Urgency::kNow, now);
+    if (!r->writing) {
+      const uint64_t observed = FingerprintOf(o.status);
+      if (observed != r->observed_fingerprint) {
+        r->observed_fingerprint = observed;
+        Touch(state, *r, Urgency::kQuiet, now);
+      }
+    }
+    if (SpecChanged(*r, o)) Edit(state, *r, o, now);
+  }
+  Refresh(state, *r, now);
+  LookAgain(state, *r, now);
+  ReassessMembers(state, *r, now);
+}
+
+void OnRequestGone(State& state, const RequestKey& key, Now now) {
+  Request* r = state.FindRequest(key);
+  if (r == nullptr) return;
+  Account* account = state.FindAccount(r->spec.account);
+  Forget(state, *r);
+  if (r->wake_at != Wall{}) state.wall_times.erase({r->wake_at, key});
+  RemoveClaims(state, *r, now);
+  Uncount(state, *r);
+  state.requests.erase(key);
+  if (account != nullptr) TouchAccount(state, *account, now);
+}
+
+void OnResetBegin(State& state, const ResetBegin& event) {
+  state.streams.insert(event.stream);
+  state.listing.insert(event.stream);
+  state.stream_epochs[event.stream] = ++state.epoch;
+}
+
+namespace {
+
+void SweepRequests(State& state, const Stream& stream, uint64_t epoch, Now now) {
+  std::vector<RequestKey> gone;
+  for (const auto& [key, request] : state.requests) {
+    const bool mine = stream.ns.empty() || stream.ns == key.ns;
+    if (mine && request->epoch < epoch) gone.push_back(key);
+  }
+  for (const RequestKey& key : gone) OnRequestGone(state, key, now);
+}
+
+/// A status that speaks of a call whose batch no longer exists: the call may have been sent.
+void SettleOrphans(State& state, Request& r, Now now) {
+  const Account* account = state.FindAccount(r.spec.account);
+  const Millis validity =
+      account && account->exists ? account->object.spec.call_validity : kSignatureAge;
+  for (const MemberStatus& m : r.members) {
+    if (m.state != MemberState::kSubmitted && m.state != MemberState::kVerifying) continue;
+    Target& t = TargetOf(state, m.id);
+    if (t.place == Place::kBatch || state.history.contains(m.id)) continue;
+    t.called = true;
+    t.by_us = true;
+    t.known = true;
+    t.last_call_end = now.mono;
+    t.settle_until = now.mono + validity + kClockError + kMaxEffectLag;
+  }
+}
+
+}  // namespace
+
+void OnResetEnd(State& state, const ResetEnd& event, Now now) {
+  const uint64_t epoch = state.stream_epochs[event.stream];
+  state.listing.erase(event.stream);
+  state.view.OnReset(event.stream, event.version, event.sent);
+  if (event.stream.kind == Kind::kRequest) SweepRequests(state, event.stream, epoch, now);
+  if (event.stream.kind == Kind::kAccount) SweepAccounts(state, epoch, now);
+  if (event.stream.kind == Kind::kBatch) RestoreMissing(state, epoch, now);
+  if (!state.Synced()) return;
+  for (auto& [key, request] : state.requests) {
+    PruneRemoved(state, *request, now);
+    SettleOrphans(state, *request, now);
+    ReassessMembers(state, *request, now);
+  }
+}
+
+void OnWallTime(State& state, Now now) {
+  while (!state.wall_times.empty() && state.wall_times.begin()->first <= now.wall) {
+    const auto [time, key] = *state.wall_times.begin();
+    state.wall_times.erase(state.wall_times.begin());
+    Request* r = state.FindRequest(key);
+    if (r == nullptr || r->wake_at != time) continue;
+    r->wake_at = Wall{};
+    Refresh(state, *r, now);
+  }
+}
+
+Mono NextWallWake(const State& state, Now now) {
+  if (state.wall_times.empty()) return base::kNever;
+  const Millis wait = state.wall_times.begin()->first - now.wall;
+  // A wall clock may jump: look at it at least every ten minutes.
+  return now.mono + std::clamp<Millis>(wait, Millis{0}, minutes{10});
+}
+
+}  // namespace retirement

@@ -1,0 +1,136 @@
+// Request and Account: what the engine keeps of each object.
+
+#pragma once
+
+#include <array>
+#include <set>
+
+#include "retirement/durations.h"
+#include "retirement/ledger.h"
+#include "retirement/looks.h"
+#include "retirement/pace.h"
+#include "retirement/packer.h"
+
+namespace retirement {
+
+/// The conditions of a request, in the order in which they are written.
+enum class ConditionType : uint8_t {
+  kAccepted,
+  kPlanned,
+  kPermitted,
+  kReady,
+  kReconciling,
+  kStalled
+};
+inline constexpr size_t kConditionTypes = 6;
+const char* ToString(ConditionType type);
+
+struct ConditionMemo {
+  ConditionStatus status = ConditionStatus::kAbsent;
+  Wall since{};
+};
+
+/// Why a request may not go on: a reason of the API, and a sentence for people.
+struct Holdup {
+  std::string reason{};  // "" for none
+  std::string message{};
+  std::optional<Wall> until{};  // when a time ends it
+  bool needs_person = false;    // nothing heals it by itself
+  bool account_wide = false;
+};
+
+enum class Urgency : uint8_t { kNow, kQuiet, kProgress, kAccountWide };
+
+struct Request {
+  RequestKey key{};
+  std::string uid{};
+  std::string version{};
+  int64_t generation = 0;
+  Wall created{};
+  bool deleting = false;
+  std::string hold{};
+  std::string requested_at{};
+  RequestSpec spec{};
+  std::vector<std::string> errors{};
+  uint64_t epoch = 0;  // of the last list that had it
+
+  // Aligned with spec.members; after those, members that were removed but are still in a batch.
+  std::vector<MemberStatus> members{};
+  std::array<int, kMemberStates> counts{};
+  Phase phase = Phase::kPending;
+  Plan plan{};
+  int64_t planned_generation = -1;
+  std::optional<Wall> accepted{};
+  bool accepted_written = false;
+  std::optional<Wall> started{};
+  std::optional<Wall> completed{};
+  std::string handled_requested_at{};
+  std::array<ConditionMemo, kConditionTypes> conditions{};
+  bool waited_for_account_mode = false;  // its grace counts anew when the account turns to Execute
+
+  Holdup not_accepted{};
+  Holdup not_permitted{};
+  Wall wake_at{};  // its place in the wall heap; Wall{} for none
+
+  // Outbox.
+  uint64_t observed_fingerprint = 0;
+  int64_t observed_generation = -1;
+  bool writing = false;
+  bool conflicted = false;
+  bool suspect = false;  // a live read differed: nothing is called for it until the watch caught up
+  bool ever_written = false;
+  Mono due{base::kNever};
+  bool due_is_final = false;
+  Mono last_write{};
+
+  bool IsAccepted() const { return not_accepted.reason.empty(); }
+  bool IsPermitted() const { return IsAccepted() && not_permitted.reason.empty(); }
+  bool Executes() const { return spec.mode == Mode::kExecute; }
+  Lane lane() const { return {spec.account, spec.region}; }
+};
+
+struct LaneState {
+  Lane lane{};
+  Ledger ledger{};
+  Looks looks{};
+  Packer packer{};
+};
+
+struct Account {
+  AccountObject object{};
+  bool exists = false;
+  uint64_t epoch = 0;
+  Rate terminate{8, 1};
+  Rate describe{20, 2};
+  Breaker credentials_breaker{};  // stops looks and calls
+  Breaker calls_breaker{};        // stops calls
+  ServiceClock clock{};
+  Millis fence_widened{0};        // added to the age of signatures after one was refused as expired
+  Mono looks_after{};             // pause after an unreachable service
+  int unreachable = 0;
+
+  bool credentials_read = false;
+  std::string credential{};
+  std::string credential_error{};
+  ConditionStatus credentials_valid = ConditionStatus::kUnknown;
+  Mono credentials_asked{};
+
+  bool foreign_lease_dead = false;
+  Mono lease_asked{};
+  Mono confirmed_at{};
+  bool suspect = false;
+
+  int64_t waiting_requests = 0;
+  int64_t waiting_instances = 0;
+
+  uint64_t observed_fingerprint = 0;
+  bool writing = false;
+  bool conflicted = false;
+  Mono due{base::kNever};
+  Mono last_write{};
+  std::set<std::string> lanes{};  // regions
+
+  Holdup not_ready{};
+};
+
+}  // namespace retirement

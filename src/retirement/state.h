@@ -1,0 +1,80 @@
+// State: everything the engine knows. Its parts are separate machines; the functions of the other
+// files move values between them. One thread; no I/O, clock or randomness.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/token_bucket.h"
+#include "retirement/action.h"
+#include "retirement/gauges.h"
+#include "retirement/request.h"
+#include "retirement/view.h"
+
+namespace retirement {
+
+struct Config {
+  PackWindow window{};
+  Millis batch_retention = hours{720};
+  std::string installation{};  // our namespace: what CloudAccount.status.operator says
+  std::string holder{};        // identity of this process
+};
+
+/// The last entry of the log that named an id.
+struct History {
+  BatchResult result = BatchResult::kNone;
+  bool sent = false;  // its call may have left
+  Mono learnt{};
+};
+
+struct IdHash {
+  size_t operator()(InstanceId id) const { return size_t(id.packed() * 0x9e3779b97f4a7c15); }
+};
+
+struct State {
+  explicit State(Config c) : config(std::move(c)) {}
+
+  Config config;
+  std::vector<Action> actions{};
+
+  std::map<RequestKey, std::unique_ptr<Request>> requests{};
+  std::map<std::string, Account> accounts{};
+  std::map<Lane, LaneState> lanes{};
+  std::map<InstanceId, Target> targets{};
+  std::unordered_map<InstanceId, History, IdHash> history{};
+
+  View view{};
+  Gauges gauges{};
+  std::set<Stream> streams{};   // that have begun a list
+  std::set<Stream> listing{};   // whose list is not complete
+  uint64_t epoch = 1;           // grows with every list
+  std::map<Stream, uint64_t> stream_epochs{};
+
+  Mono lead_until{};
+  bool stopping = false;
+
+  std::set<std::pair<Wall, RequestKey>> wall_times{};
+  std::map<std::pair<Mono, RequestKey>, Request*> outbox_final{};
+  std::map<std::pair<Mono, RequestKey>, Request*> outbox_other{};
+  size_t status_in_flight = 0;
+  base::TokenBucket announcements{20, 20};
+
+  uint64_t next_token = 1;
+  uint32_t next_group = 1;
+  Mono retention_check{};
+
+  bool Leading(Now now) const { return now.mono < lead_until; }
+  /// Complete lists of all kinds have arrived: nothing is looked at or committed before.
+  bool Synced() const;
+  Account* FindAccount(const std::string& name);
+  Request* FindRequest(const RequestKey& key);
+  LaneState& LaneOf(const Lane& lane);
+  void Do(Action action) { actions.push_back(std::move(action)); }
+};
+
+}  // namespace retirement

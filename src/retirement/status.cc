@@ -1,0 +1,161 @@
+#include "retirement/status.h"
+
+#include <algorithm>
+
+#include "retirement/accept.h"
+#include "retirement/members.h"
+
+namespace retirement {
+namespace {
+
+struct Draft {
+  ConditionStatus status = ConditionStatus::kAbsent;
+  std::string reason{};
+  std::string message{};
+};
+
+constexpr ConditionStatus kTrue = ConditionStatus::kTrue;
+constexpr ConditionStatus kFalse = ConditionStatus::kFalse;
+
+Draft Accepted(const Request& r) {
+  if (r.IsAccepted()) return {kTrue, "Accepted", "the request is valid and its account serves it"};
+  return {kFalse, r.not_accepted.reason, r.not_accepted.message};
+}
+
+Draft Planned(const State& state, const Request& r) {
+  if (!r.IsAccepted()) return {};
+  if (r.planned_generation == r.generation) {
+    return {kTrue, "PlanReady",
+            std::to_string(r.plan.calls) + " calls for " + std::to_string(r.plan.prepaid) +
+                " prepaid and " + std::to_string(r.plan.postpaid) + " other instances"};
+  }
+  const auto account = state.accounts.find(r.spec.account);
+  if (account != state.accounts.end() && !account->second.not_ready.reason.empty()) {
+    return {ConditionStatus::kUnknown, "DescribeFailed", account->second.not_ready.message};
+  }
+  return {ConditionStatus::kUnknown, "Resolving", "its instances are being observed"};
+}
+
+Draft Permitted(const Request& r) {
+  if (!r.IsAccepted() || !r.Executes()) return {};
+  if (r.not_permitted.reason.empty()) return {kTrue, "Permitted", "nothing holds it back"};
+  return {kFalse, r.not_permitted.reason, r.not_permitted.message};
+}
+
+/// "InstanceProtected 2, UnpaidOrder 1".
+std::string CountReasons(const Request& r, MemberState wanted) {
+  std::array<int, kReasons> counts{};
+  for (const MemberStatus& m : r.members) {
+    if (m.state == wanted) ++counts[size_t(m.reason)];
+  }
+  std::string text;
+  for (size_t i = 0; i < kReasons; ++i) {
+    if (counts[i] == 0) continue;
+    text += (text.empty() ? "" : ", ") + std::string(ToString(Reason(i))) + " " +
+            std::to_string(counts[i]);
+  }
+  return text;
+}
+
+Draft ReadyWhenFinal(const Request& r) {
+  const std::string progress = Progress(r);
+  if (r.phase == Phase::kDryRun) return {kTrue, "DryRunComplete", "planned; nothing was changed"};
+  if (r.phase == Phase::kExpired) {
+    return {kFalse, "Expired", progress + " were retired before spec.schedule.expiresAt"};
+  }
+  if (Count(r, MemberState::kBlocked) > 0) {
+    return {kFalse, "MembersBlocked",
+            progress + " retired; blocked: " + CountReasons(r, MemberState::kBlocked) +
+                "; remove the cause and annotate cvm-retirement.dev/requestedAt to go on at once"};
+  }
+  if (Count(r, MemberState::kFailed) > 0) {
+    return {kFalse, "MembersFailed",
+            progress + " retired; failed: " + CountReasons(r, MemberState::kFailed)};
+  }
+  return {kTrue, "Complete", progress + " retired"};
+}
+
+Draft Ready(const Request& r) {
+  if (!r.IsAccepted()) return {kFalse, r.not_accepted.reason, r.not_accepted.message};
+  if (AllFinal(r)) return ReadyWhenFinal(r);
+  const bool held = r.Executes() && !r.not_permitted.reason.empty();
+  const bool started = Count(r, MemberState::kSubmitted) + Count(r, MemberState::kVerifying) > 0;
+  if (held && !started) return {kFalse, r.not_permitted.reason, r.not_permitted.message};
+  return {kFalse, "InProgress", "in progress"};
+}
+
+bool IsStalled(const Request& r) {
+  if (!r.IsAccepted()) return r.not_accepted.needs_person;
+  return r.phase == Phase::kIncomplete || r.phase == Phase::kExpired;
+}
+
+bool IsDone(const Request& r) {
+  return r.IsAccepted() && (r.phase == Phase::kComplete || r.phase == Phase::kDryRun);
+}
+
+std::array<Draft, kConditionTypes> Conditions(const State& state, const Request& r) {
+  std::array<Draft, kConditionTypes> c;
+  const Draft ready = Ready(r);
+  c[size_t(ConditionType::kAccepted)] = Accepted(r);
+  c[size_t(ConditionType::kPlanned)] = Planned(state, r);
+  c[size_t(ConditionType::kPermitted)] = Permitted(r);
+  c[size_t(ConditionType::kReady)] = ready;
+  if (IsStalled(r)) {
+    c[size_t(ConditionType::kStalled)] = {kTrue, ready.reason, ready.message};
+  } else if (!IsDone(r)) {
+    c[size_t(ConditionType::kReconciling)] = {kTrue, ready.reason, ready.message};
+  }
+  return c;
+}
+
+std::optional<Wall> NextAttempt(const Request& r) {
+  if (!r.IsAccepted() || !r.Executes() || AllFinal(r)) return std::nullopt;
+  return r.not_permitted.until;
+}
+
+}  // namespace
+
+const char* ToString(ConditionType type) {
+  constexpr std::array<const char*, kConditionTypes> kNames = {"Accepted", "Planned",     "Permitted",
+                                                               "Ready",    "Reconciling", "Stalled"};
+  return kNames[size_t(type)];
+}
+
+std::string Progress(const Request& r) {
+  return std::to_string(Good(r)) + "/" + std::to_string(r.members.size());
+}
+
+RequestStatus Render(const State& state, const Request& r, Now now) {
+  RequestStatus s;
+  s.observed_generation = r.generation;
+  s.phase = r.phase;
+  s.summary.total = int(r.members.size());
+  std::copy(r.counts.begin(), r.counts.end(), s.summary.count);
+  if (r.planned_generation == r.generation) s.plan = r.plan;
+  s.next_attempt = NextAttempt(r);
+  s.accepted = r.accepted;
+  s.started = r.started;
+  s.completed = r.completed;
+  s.handled_requested_at = r.handled_requested_at;
+  s.members = r.members;
+  const auto drafts = Conditions(state, r);
+  for (size_t i = 0; i < kConditionTypes; ++i) {
+    const Draft& d = drafts[i];
+    if (d.status == ConditionStatus::kAbsent) continue;
+    const ConditionMemo& memo = r.conditions[i];
+    s.conditions.push_back({ToString(ConditionType(i)), d.status, d.reason, d.message,
+                            memo.status == d.status ? memo.since : now.wall, r.generation});
+  }
+  return s;
+}
+
+void Remember(Request& r, const RequestStatus& status) {
+  r.conditions = {};
+  for (const Condition& c : status.conditions) {
+    for (size_t i = 0; i < kConditionTypes; ++i) {
+      if (c.type == ToString(ConditionType(i))) r.conditions[i] = {c.status, c.since};
+    }
+  }
+}
+
+}  // namespace retirement

@@ -1,0 +1,19 @@
+// Status: what a request's status says, rendered from what the engine knows. Pure.
+
+#pragma once
+
+#include "retirement/state.h"
+
+namespace retirement {
+
+/// The same state renders the same status; times of conditions come from the request's memo
+/// unless the condition changes now.
+RequestStatus Render(const State& state, const Request& request, Now now);
+
+/// Keeps what later renderings need of a status that was written or read.
+void Remember(Request& request, const RequestStatus& status);
+
+/// "35/40".
+std::string Progress(const Request& request);
+
+}  // namespace retirement
