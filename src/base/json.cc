@@ -99,7 +99,9 @@ JsonValue JsonValue::operator[](std::string_view key) const {
 }
 
 std::string_view JsonValue::String() const {
-  return IsString() ? element_.get_string().value_unsafe() : std::string_view{};
+  std::string_view text;
+  if (!exists_ || element_.get_string().get(text) != simdjson::SUCCESS) return {};
+  return text;
 }
 
 std::optional<std::string> JsonValue::OptionalString() const {
@@ -120,22 +122,24 @@ std::optional<bool> JsonValue::Bool() const {
 }
 
 size_t JsonValue::Size() const {
-  if (IsArray()) return element_.get_array().value_unsafe().size();
-  if (IsObject()) return element_.get_object().value_unsafe().size();
+  simdjson::dom::array array;
+  if (exists_ && element_.get_array().get(array) == simdjson::SUCCESS) return array.size();
+  simdjson::dom::object object;
+  if (exists_ && element_.get_object().get(object) == simdjson::SUCCESS) return object.size();
   return 0;
 }
 
 void JsonValue::ForEach(const std::function<void(JsonValue)>& visit) const {
-  if (!IsArray()) return;
-  for (simdjson::dom::element item : element_.get_array().value_unsafe()) visit(JsonValue(item));
+  simdjson::dom::array array;
+  if (!exists_ || element_.get_array().get(array) != simdjson::SUCCESS) return;
+  for (const simdjson::dom::element item : array) visit(JsonValue(item));
 }
 
 void JsonValue::ForEachField(
     const std::function<void(std::string_view, JsonValue)>& visit) const {
-  if (!IsObject()) return;
-  for (const auto& field : element_.get_object().value_unsafe()) {
-    visit(field.key, JsonValue(field.value));
-  }
+  simdjson::dom::object object;
+  if (!exists_ || element_.get_object().get(object) != simdjson::SUCCESS) return;
+  for (const auto field : object) visit(field.key, JsonValue(field.value));
 }
 
 std::string JsonValue::ToJson() const {

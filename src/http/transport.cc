@@ -321,6 +321,15 @@ class CpprestTransport : public Transport {
 
 }  // namespace
 
+void RunAfter(base::Millis delay, std::function<void()> task) {
+  boost::asio::post(Io(), [delay, task = std::move(task)] {
+    auto timer = std::make_shared<boost::asio::steady_timer>(Io(), delay);
+    timer->async_wait([timer, task](const boost::system::error_code& stopped) {
+      if (!stopped) task();
+    });
+  });
+}
+
 base::Result<std::shared_ptr<Transport>> MakeTransport(const Tls& tls) {
   auto material = TlsMaterial::Load(tls);
   if (!material) return material.error();

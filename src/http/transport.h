@@ -80,6 +80,9 @@ struct Tls {
   std::string server_name{};  // name to send and to verify instead of the URL's host
 };
 
+/// Runs `task` on the transport's thread after `delay`. Thread-safe.
+void RunAfter(base::Millis delay, std::function<void()> task);
+
 /// The transport on cpprestsdk. An error when the TLS material cannot be read.
 base::Result<std::shared_ptr<Transport>> MakeTransport(const Tls& tls);
 

@@ -46,6 +46,16 @@ Request* NextDue(State& state, Now now) {
   return due(state.outbox_other, Millis{0});
 }
 
+/// One event when a request has come to its end, rationed overall (E2).
+void AnnounceEnd(State& state, const Request& r, const RequestStatus& status, Now now) {
+  if (!AllFinal(r) || !r.IsAccepted() || !state.announcements.TryTake(now.mono)) return;
+  for (const Condition& c : status.conditions) {
+    if (c.type != ToString(ConditionType::kReady)) continue;
+    const bool good = c.status == ConditionStatus::kTrue;
+    state.Do(Announce{r.key, r.uid, !good, c.reason, c.message});
+  }
+}
+
 void Write(State& state, Request& r, Now now) {
   Schedule(state, r, base::kNever, false);
   RequestStatus status = Render(state, r, now);
@@ -57,6 +67,7 @@ void Write(State& state, Request& r, Now now) {
   r.writing = true;
   r.last_write = now.mono;
   ++state.status_in_flight;
+  AnnounceEnd(state, r, status, now);
   state.Do(WriteStatus{r.key, r.version, std::move(status)});
 }
 

@@ -1,0 +1,56 @@
+// CloudExecutor: runs the engine's calls to the cloud and keeps the credentials of the accounts.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/random.h"
+#include "controller/inbox.h"
+#include "controller/metrics.h"
+#include "cvm/client.h"
+#include "kube/client.h"
+#include "kube/config.h"
+#include "retirement/action.h"
+
+namespace controller {
+
+/// Thread-safe. Each action comes back through the inbox as its event.
+class CloudExecutor : public std::enable_shared_from_this<CloudExecutor> {
+ public:
+  struct Setup {
+    std::string ns{};           // where Secrets are
+    std::string client_name{};  // RequestClient
+    kube::Environment environment{};
+  };
+  CloudExecutor(std::shared_ptr<http::Transport> transport,
+                std::shared_ptr<const kube::Client> kube, Inbox& inbox, Metrics& metrics,
+                Setup setup);
+
+  void Do(const retirement::Observe& action);
+  void Do(const retirement::Call& action);
+  void Do(const retirement::ReadCredentials& action);
+
+ private:
+  struct Known {
+    cvm::Credentials credentials{};
+    std::string hash{};
+  };
+  Known KnownOf(const std::string& account);
+  void Store(const std::string& account, base::Result<cvm::Credentials> credentials);
+  cvm::Form FormOf(const retirement::Lane& lane, const retirement::CallOptions& options) const;
+  uint32_t Nonce();
+
+  cvm::Client client_;
+  std::shared_ptr<const kube::Client> kube_;
+  Inbox& inbox_;
+  Metrics& metrics_;
+  const Setup setup_;
+  std::mutex mutex_;
+  std::map<std::string, Known> known_;
+  base::Random random_;
+};
+
+}  // namespace controller

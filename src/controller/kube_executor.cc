@@ -1,0 +1,359 @@
+#include "controller/kube_executor.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "kube/elector.h"
+#include "kube/events.h"
+#include "retirement/durations.h"
+#include "translate/account.h"
+#include "translate/batch.h"
+#include "translate/request.h"
+
+namespace controller {
+namespace {
+
+using namespace retirement;
+using base::Code;
+
+// Bounded in flight, not by a rate of our own; the log's writes keep four places to themselves.
+constexpr size_t kMostInFlight = 16;
+constexpr size_t kMostOthers = 12;
+constexpr Millis kRetry{1'000};
+constexpr Millis kLeaseSilence = minutes{5};
+constexpr const char* kGroup = "cvm-retirement.dev/v1alpha1";
+
+kube::Path RequestPath(const RequestKey& key, const char* subresource) {
+  return {kGroup, key.ns, "instanceretirements", key.name, subresource};
+}
+kube::Path AccountPath(const std::string& name, const char* subresource) {
+  return {kGroup, "", "cloudaccounts", name, subresource};
+}
+kube::Path BatchPath(const Lane& lane, uint64_t sequence, const char* subresource) {
+  return {kGroup, "", "retirementbatches", BatchName(lane, sequence), subresource};
+}
+
+std::string VersionIn(const std::string& body) {
+  base::JsonDocument json;
+  const auto root = json.Parse(body);
+  return root ? std::string((*root)["metadata"]["resourceVersion"].String()) : std::string();
+}
+
+/// Whether a stored entry is the one that we tried to create.
+bool IsOurs(const BatchObject& stored, const BatchObject& tried) {
+  return stored.holder == tried.holder && stored.members.size() == tried.members.size() &&
+         std::equal(stored.members.begin(), stored.members.end(), tried.members.begin(),
+                    [](const BatchMember& a, const BatchMember& b) {
+                      return a.id == b.id && a.uid == b.uid;
+                    });
+}
+
+base::Result<BatchObject> ParseBatch(const std::string& body) {
+  base::JsonDocument json;
+  const auto root = json.Parse(body);
+  if (!root) return root.error();
+  return translate::ReadBatch(*root);
+}
+
+/// Gathers the live reads of one Confirm.
+struct Gathering {
+  Confirmed event;
+  size_t open = 0;
+  std::mutex mutex;
+};
+
+}  // namespace
+
+KubeExecutor::KubeExecutor(std::shared_ptr<const kube::Client> client, Inbox& inbox,
+                           std::string instance)
+    : client_(std::move(client)), inbox_(inbox), instance_(std::move(instance)) {}
+
+void KubeExecutor::Run(Class job_class, Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    (job_class == Class::kLog ? log_jobs_ : other_jobs_).push_back(std::move(job));
+  }
+  StartNext();
+}
+
+void KubeExecutor::StartNext() {
+  while (true) {
+    Job job;
+    Class job_class = Class::kLog;
+    {
+      const std::lock_guard lock(mutex_);
+      if (in_flight_ >= kMostInFlight) return;
+      auto* queue = &log_jobs_;
+      if (log_jobs_.empty()) {
+        if (other_jobs_.empty() || others_in_flight_ >= kMostOthers) return;
+        queue = &other_jobs_;
+        job_class = Class::kOther;
+        ++others_in_flight_;
+      }
+      job = std::move(queue->front());
+      queue->pop_front();
+      ++in_flight_;
+    }
+    job([self = shared_from_this(), job_class] { self->OnDone(job_class); });
+  }
+}
+
+void KubeExecutor::OnDone(Class job_class) {
+  {
+    const std::lock_guard lock(mutex_);
+    --in_flight_;
+    if (job_class == Class::kOther) --others_in_flight_;
+  }
+  StartNext();
+}
+
+void KubeExecutor::Repeat(Class job_class, const base::Error& error, Job job) {
+  http::RunAfter(error.retry_after.value_or(kRetry), [self = shared_from_this(), job_class, job] {
+    self->Run(job_class, job);
+  });
+}
+
+void KubeExecutor::Do(const Confirm& action) {
+  auto gathering = std::make_shared<Gathering>();
+  gathering->event.token = action.token;
+  gathering->event.sent = base::MonoNow();
+  gathering->event.complete = true;
+  gathering->open = action.requests.size() + (action.account.empty() ? 0 : 1);
+  const auto add = [self = shared_from_this(), gathering](const auto& take) {
+    const std::lock_guard lock(gathering->mutex);
+    take(gathering->event);
+    if (--gathering->open == 0) self->inbox_.Push(std::move(gathering->event));
+  };
+  const auto read = [this, add](const kube::Path& path, const auto& found) {
+    Run(Class::kOther, [self = shared_from_this(), path, add, found](Done done) {
+      self->client_->GetMetadata(path, [add, found, done](base::Result<kube::Reply> reply, Mono) {
+        add([&](Confirmed& event) { found(event, reply); });
+        done();
+      });
+    });
+  };
+  for (const RequestKey& key : action.requests) {
+    read(RequestPath(key, ""), [key](Confirmed& event, const base::Result<kube::Reply>& reply) {
+      base::JsonDocument json;
+      const bool gone = !reply && reply.error().code == Code::kNotFound;
+      const auto root = reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
+      if (root) event.requests.push_back(translate::ReadLiveRequest(key, *root));
+      if (gone) event.requests.push_back({key, false, "", 0, false, ""});
+      event.complete = event.complete && (root || gone);
+    });
+  }
+  if (action.account.empty()) return;
+  read(AccountPath(action.account, ""),
+       [name = action.account](Confirmed& event, const base::Result<kube::Reply>& reply) {
+         base::JsonDocument json;
+         const bool gone = !reply && reply.error().code == Code::kNotFound;
+         const auto root =
+             reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
+         event.complete = event.complete && (root || gone);
+         event.account = LiveAccount{name, false, "", 0};
+         if (!root) return;
+         event.account->found = true;
+         event.account->uid = (*root)["metadata"]["uid"].String();
+         event.account->generation = (*root)["metadata"]["generation"].Int().value_or(0);
+       });
+}
+
+void KubeExecutor::Do(const Commit& action) {
+  Run(Class::kLog,
+      [self = shared_from_this(), action](Done done) { self->Create(action, done); });
+}
+
+void KubeExecutor::Create(const Commit& action, Done done) {
+  kube::Path path = BatchPath(action.batch.lane, 0, "");
+  path.name.clear();
+  client_->Create(
+      path, translate::WriteBatch(action.batch),
+      [self = shared_from_this(), action, done](base::Result<kube::Reply> reply, Mono) {
+        Committed event{action.batch.lane, action.batch.sequence, Committed::Outcome::kCreated, "",
+                        ""};
+        if (reply) {
+          event.version = VersionIn(reply->body);
+          self->inbox_.Push(event);
+          return done();
+        }
+        const base::Error& error = reply.error();
+        if (error.code == Code::kResourceExhausted) {
+          self->Repeat(Class::kLog, error,
+                       [self, action](Done again) { self->Create(action, again); });
+          return done();
+        }
+        // Unclear, or there already: perhaps by ourselves.
+        if (error.code == Code::kDeadlineExceeded || error.code == Code::kAlreadyExists) {
+          return self->Settle(action, done);
+        }
+        base::LogError("RetirementBatch could not be created",
+                       {{"batch", BatchName(action.batch.lane, action.batch.sequence)},
+                        {"error", error.message}});
+        event.outcome = Committed::Outcome::kFailed;
+        event.error = error.message;
+        self->inbox_.Push(event);
+        done();
+      });
+}
+
+void KubeExecutor::Settle(const Commit& action, Done done) {
+  client_->Get(
+      BatchPath(action.batch.lane, action.batch.sequence, ""),
+      [self = shared_from_this(), action, done](base::Result<kube::Reply> reply, Mono) {
+        Committed event{action.batch.lane, action.batch.sequence, Committed::Outcome::kExists, "",
+                        ""};
+        if (!reply && reply.error().code == Code::kNotFound) return self->Create(action, done);
+        if (!reply) {
+          self->Repeat(Class::kLog, reply.error(),
+                       [self, action](Done again) { self->Settle(action, again); });
+          return done();
+        }
+        const auto stored = ParseBatch(reply->body);
+        if (stored && IsOurs(*stored, action.batch)) {
+          event.outcome = Committed::Outcome::kCreated;
+          event.version = stored->version;
+        }
+        self->inbox_.Push(event);
+        done();
+      });
+}
+
+void KubeExecutor::Do(const retirement::ReadBatch& action) {
+  Run(Class::kLog, [self = shared_from_this(), action](Done done) {
+    self->client_->Get(
+        BatchPath(action.lane, action.sequence, ""),
+        [self, action, done](base::Result<kube::Reply> reply, Mono) {
+          const auto batch =
+              reply ? ParseBatch(reply->body) : base::Result<BatchObject>(reply.error());
+          if (batch) self->inbox_.Push(BatchSeen{*batch});
+          if (!batch && batch.error().code == Code::kNotFound) {
+            self->inbox_.Push(BatchGone{action.lane, action.sequence});
+          }
+          done();
+        });
+  });
+}
+
+void KubeExecutor::Do(const Record& action) {
+  Run(Class::kLog, [self = shared_from_this(), action](Done done) {
+    const BatchObject& b = action.batch;
+    self->client_->MergePatch(
+        BatchPath(b.lane, b.sequence, "status"), translate::WriteBatchStatus(b),
+        [self, lane = b.lane, sequence = b.sequence, done](base::Result<kube::Reply> reply,
+                                                           Mono sent) {
+          Recorded event{lane, sequence, bool(reply), false, false, "", sent};
+          if (reply) event.version = VersionIn(reply->body);
+          if (!reply) {
+            event.conflict = reply.error().code == Code::kAborted;
+            event.missing = reply.error().code == Code::kNotFound;
+            base::LogWarning("RetirementBatch status not written; trying again",
+                             {{"batch", BatchName(lane, sequence)},
+                              {"error", reply.error().message}});
+          }
+          self->inbox_.Push(event);
+          done();
+        });
+  });
+}
+
+void KubeExecutor::Do(const DeleteBatch& action) {
+  Run(Class::kOther, [self = shared_from_this(), action](Done done) {
+    self->client_->Delete(BatchPath(action.lane, action.sequence, ""),
+                          [done](base::Result<kube::Reply>, Mono) { done(); });
+  });
+}
+
+void KubeExecutor::Do(const WriteStatus& action, const Lane& lane) {
+  Run(Class::kOther, [self = shared_from_this(), key = action.key,
+                      body = translate::WriteRequestStatus(action.version, action.status, lane)](
+                         Done done) {
+    self->client_->MergePatch(
+        RequestPath(key, "status"), body,
+        [self, key, done](base::Result<kube::Reply> reply, Mono sent) {
+          StatusWritten event{Kind::kRequest, key, bool(reply), false, "", sent};
+          if (reply) event.version = VersionIn(reply->body);
+          if (!reply) {
+            const Code code = reply.error().code;
+            event.conflict = code == Code::kAborted || code == Code::kNotFound;
+            if (!event.conflict && code != Code::kResourceExhausted) {
+              base::LogWarning("InstanceRetirement status not written; trying again",
+                               {{"request", key.ToString()}, {"error", reply.error().message}});
+            }
+          }
+          self->inbox_.Push(event);
+          done();
+        });
+  });
+}
+
+void KubeExecutor::Do(const WriteAccountStatus& action) {
+  Run(Class::kOther, [self = shared_from_this(), name = action.name,
+                      body = translate::WriteAccountStatus(action.version, action.status)](
+                         Done done) {
+    self->client_->MergePatch(
+        AccountPath(name, "status"), body,
+        [self, name, done](base::Result<kube::Reply> reply, Mono sent) {
+          StatusWritten event{Kind::kAccount, {"", name}, bool(reply), false, "", sent};
+          if (reply) event.version = VersionIn(reply->body);
+          if (!reply) {
+            event.conflict = reply.error().code == Code::kAborted;
+            if (!event.conflict) {
+              base::LogWarning("CloudAccount status not written; trying again",
+                               {{"account", name}, {"error", reply.error().message}});
+            }
+          }
+          self->inbox_.Push(event);
+          done();
+        });
+  });
+}
+
+void KubeExecutor::Do(const Announce& action) {
+  const bool about_batch = action.reason == "BatchDeleted";
+  const kube::EventNote note{about_batch           ? "RetirementBatch"
+                             : action.about.ns.empty() ? "CloudAccount"
+                                                       : "InstanceRetirement",
+                             action.about.ns,
+                             action.about.name,
+                             action.uid,
+                             action.warning,
+                             action.reason,
+                             "Retire",
+                             action.note};
+  Run(Class::kOther, [self = shared_from_this(), note](Done done) {
+    const std::string ns = note.ns.empty() ? "default" : note.ns;
+    self->client_->Create(
+        {"events.k8s.io/v1", ns, "events", "", ""},
+        kube::WriteEvent(note, base::RandomHex32().substr(0, 16), self->instance_,
+                         base::ReadClock().wall),
+        [done](base::Result<kube::Reply>, Mono) { done(); });
+  });
+}
+
+bool KubeExecutor::LeaseIsAlive(const std::string& ns, const base::Result<kube::Reply>& reply) {
+  if (!reply) return reply.error().code != Code::kNotFound;
+  const auto record = kube::ReadLease(reply->body);
+  if (!record) return true;
+  if (record->holder.empty()) return false;
+  const std::string renewed = base::FormatMicroTime(record->renewed);
+  const std::lock_guard lock(mutex_);
+  LeaseSight& sight = leases_[ns];
+  if (sight.renewed != renewed) sight = {renewed, base::MonoNow()};
+  return base::MonoNow() - sight.since < kLeaseSilence;
+}
+
+void KubeExecutor::Do(const retirement::ReadLease& action) {
+  Run(Class::kOther, [self = shared_from_this(), action](Done done) {
+    self->client_->Get(
+        {"coordination.k8s.io/v1", action.ns, "leases", "cvm-retirement-operator", ""},
+        [self, action, done](base::Result<kube::Reply> reply, Mono) {
+          self->inbox_.Push(LeaseSeen{action.account, self->LeaseIsAlive(action.ns, reply)});
+          done();
+        });
+  });
+}
+
+}  // namespace controller

@@ -1,0 +1,19 @@
+// RetirementBatch: value to JSON and back. Pure.
+
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "retirement/object.h"
+
+namespace translate {
+
+/// The whole object, for create.
+std::string WriteBatch(const retirement::BatchObject& batch);
+/// A merge patch of its status on the version in `batch`.
+std::string WriteBatchStatus(const retirement::BatchObject& batch);
+/// An error when it is not one that this operator wrote: its members cannot be told.
+base::Result<retirement::BatchObject> ReadBatch(base::JsonValue object);
+
+}  // namespace translate
