@@ -1,0 +1,83 @@
+"""Ten thousand requests with one instance each: calls and writes stay at their minimum (E1, E2)."""
+
+import unittest
+
+from tests.e2e.harness import (Operator, Simulator, Stack, account, condition, ids, request, running,
+                               seed, wait_until)
+
+COUNT = 10_000
+FLAGS = ("--batch-max", "10s")
+
+
+class ScaleTest(unittest.TestCase):
+    def setUp(self):
+        self.stack = Stack.shared()
+        self.own = self.stack.namespace("operator")
+        self.team = self.stack.namespace("team")
+        self.stack.secret(self.own)
+        self.simulator = Simulator(self.stack.dir, seed({"prefix": "po", "count": COUNT,
+                                                        "region": "ap-guangzhou"}))
+
+    def tearDown(self):
+        self.simulator.stop()
+        self.stack.clear()
+
+    def operator(self):
+        return Operator(self.stack.dir, self.stack.plane.kubeconfig, "--namespace", self.own, *FLAGS)
+
+    def requests(self):
+        return [request(self.team, f"r{n:05}", [i]) for n, i in enumerate(ids("po", 1, COUNT))]
+
+    def writes(self):
+        return {plural: self.stack.api.writes(plural)
+                for plural in ("instanceretirements", "retirementbatches", "cloudaccounts")}
+
+    def wait_complete(self):
+        def complete():
+            items = self.stack.api.list("instanceretirements", self.team)
+            return len(items) == COUNT and all(
+                condition(o, "Ready").get("status") == "True" for o in items)
+        wait_until("all requests are complete", complete, timeout=400, interval=2)
+
+    def test_created_before_the_start(self):
+        self.stack.api.create_many("instanceretirements", self.requests())
+        before = self.writes()
+        self.stack.apply(account(self.simulator))
+        operator = self.operator()
+        with running(operator):
+            self.wait_complete()
+            done = self.writes()
+        calls = self.simulator.terminations()
+        print(f"\n  calls {len(calls)}, status writes { {k: done[k] - before[k] for k in done} }, "
+              f"looks {len(self.simulator.calls('DescribeInstances'))}")
+        self.assertEqual(len(calls), COUNT // 100)
+        self.assertEqual(sorted(i for c in calls for i in c), ids("po", 1, COUNT))
+        self.assertLessEqual(done["instanceretirements"] - before["instanceretirements"], 2 * COUNT)
+        # The third write of a batch is its creation.
+        self.assertLessEqual(done["retirementbatches"] - before["retirementbatches"], 2 * len(calls))
+        self.restart_writes_nothing()
+
+    def restart_writes_nothing(self):
+        before = self.writes()
+        with running(self.operator().wait_leading()) as (operator,):
+            wait_until("the restarted operator has looked at everything",
+                       lambda: operator.metric('cvm_retirement_requests{phase="Complete"}') == COUNT)
+            # Longer than the quiet time after which a difference would be written.
+            wait_until("five rounds of metrics", rounds(operator, 5))
+        self.assertEqual(self.writes(), before, "E3: a restart with nothing to do writes nothing")
+
+
+def rounds(operator, count):
+    """True after the process has spent `count` seconds by its own clock."""
+    seen = set()
+
+    def check():
+        for line in operator.metrics().splitlines():
+            if line.startswith("cvm_retirement_kube_requests_total") and 'kind="leases"' in line:
+                seen.add(line)
+        return len(seen) > count
+    return check
+
+
+if __name__ == "__main__":
+    unittest.main()
