@@ -35,11 +35,16 @@ std::string ToDuration(base::Millis& out, const std::string& text) {
 }
 
 std::string ToLevel(base::LogLevel& out, const std::string& text) {
-  if (text == "debug") out = base::LogLevel::kDebug;
-  else if (text == "info") out = base::LogLevel::kInfo;
-  else if (text == "warning") out = base::LogLevel::kWarning;
-  else if (text == "error") out = base::LogLevel::kError;
-  else return "must be debug, info, warning or error";
+  if (text == "debug")
+    out = base::LogLevel::kDebug;
+  else if (text == "info")
+    out = base::LogLevel::kInfo;
+  else if (text == "warning")
+    out = base::LogLevel::kWarning;
+  else if (text == "error")
+    out = base::LogLevel::kError;
+  else
+    return "must be debug, info, warning or error";
   return "";
 }
 
@@ -61,9 +66,10 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       {"kubeconfig", "kubeconfig FILE; else $KUBECONFIG, else the pod's service account", false,
        [](Config& c, const Values& v) { return c.kubeconfig = v[0], ""; }},
-      {"namespace", "own namespace: lease and Secrets; else $POD_NAMESPACE, else the pod's, else "
-                    "cvm-retirement-system", false,
-       [](Config& c, const Values& v) { return c.ns = v[0], ""; }},
+      {"namespace",
+       "own namespace: lease and Secrets; else $POD_NAMESPACE, else the pod's, else "
+       "cvm-retirement-system",
+       false, [](Config& c, const Values& v) { return c.ns = v[0], ""; }},
       {"watch-namespace", "serve requests of this namespace only (repeatable; default all)", true,
        [](Config& c, const Values& v) { return c.watch_namespaces = v, ""; }},
       {"leader-elect", "act only while holding the lease (true)", false,
@@ -78,9 +84,10 @@ const std::vector<Setting>& Settings() {
        [](Config& c, const Values& v) { return ToDuration(c.batch_max, v[0]); }},
       {"batch-retention", "keep closed RetirementBatches so long, at least 1h (720h)", false,
        [](Config& c, const Values& v) { return ToDuration(c.batch_retention, v[0]); }},
-      {"allowed-endpoints", "hosts that accounts may name besides loopback (repeatable; "
-                            "*.tencentcloudapi.com)", true,
-       [](Config& c, const Values& v) { return c.allowed_endpoints = v, ""; }},
+      {"allowed-endpoints",
+       "hosts that accounts may name besides loopback (repeatable; "
+       "*.tencentcloudapi.com)",
+       true, [](Config& c, const Values& v) { return c.allowed_endpoints = v, ""; }},
       {"log-level", "debug, info, warning or error (info)", false,
        [](Config& c, const Values& v) { return ToLevel(c.log_level, v[0]); }},
       {"log-format", "text or json (text)", false,

@@ -13,7 +13,7 @@ namespace app {
 
 struct Config {
   std::string kubeconfig{};
-  std::string ns{};                            // --namespace
+  std::string ns{};                             // --namespace
   std::vector<std::string> watch_namespaces{};  // empty: all
   bool leader_elect = true;
   std::string metrics_address = ":8080";  // "0": off

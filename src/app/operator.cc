@@ -98,9 +98,8 @@ http::Server::Handler MetricsHandler(const controller::Metrics& metrics) {
   return [&metrics](const http::ServerRequest& request) {
     const std::string path = request.target.substr(0, request.target.find('?'));
     if (path != "/metrics") return Text(404, "known is /metrics\n");
-    return http::ServerResponse{200,
-                                {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
-                                metrics.Serialize()};
+    return http::ServerResponse{
+        200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, metrics.Serialize()};
   };
 }
 
@@ -127,7 +126,9 @@ class Parts {
     if (!lease_transport) return lease_transport.error();
     auto cloud_transport = http::MakeTransport({});
     if (!cloud_transport) return cloud_transport.error();
-    const auto observer = [this](const kube::RequestSeenByMetrics& r) { metrics_.OnKubeRequest(r); };
+    const auto observer = [this](const kube::RequestSeenByMetrics& r) {
+      metrics_.OnKubeRequest(r);
+    };
     client_ = std::make_shared<kube::Client>(connection_, *kube_transport, UserAgent(), observer);
     // The lease has a connection of its own, so that no large list holds it up.
     lease_client_ =
@@ -135,25 +136,22 @@ class Parts {
     kube_ = std::make_shared<controller::KubeExecutor>(client_, inbox_, identity_);
     cloud_ = std::make_shared<controller::CloudExecutor>(
         *cloud_transport, client_, inbox_, metrics_,
-        controller::CloudExecutor::Setup{
-            ns_, std::string("cvm-retirement-operator/") + Version(), Environment});
+        controller::CloudExecutor::Setup{ns_, std::string("cvm-retirement-operator/") + Version(),
+                                         Environment});
     watches_ = std::make_unique<controller::Watches>(
         client_, inbox_, metrics_,
         translate::EndpointPolicy{config_.allowed_endpoints, config_.allow_plain_http},
         config_.watch_namespaces);
     loop_ = std::make_unique<controller::Loop>(
-        retirement::Config{{config_.batch_idle, config_.batch_max},
-                           config_.batch_retention,
-                           ns_,
-                           identity_},
+        retirement::Config{
+            {config_.batch_idle, config_.batch_max}, config_.batch_retention, ns_, identity_},
         controller::Loop::Parts{inbox_, kube_, cloud_, metrics_,
                                 [this](retirement::Kind kind) { watches_->Relist(kind); }});
     return base::Ok();
   }
 
   base::Status Listen() {
-    auto health =
-        http::Server::Start(config_.health_address, {}, HealthHandler(*loop_, shared_));
+    auto health = http::Server::Start(config_.health_address, {}, HealthHandler(*loop_, shared_));
     if (!health) return health.error();
     health_ = std::move(*health);
     if (config_.metrics_address == "0") return base::Ok();
@@ -239,9 +237,9 @@ int RunOperator(const Config& config) {
   if (!connection) {
     return Fail("No cluster to talk to", connection.error(), kBadConfiguration);
   }
-  base::LogInfo("Starting", {{"version", Version()},
-                             {"cluster", connection->server},
-                             {"from", connection->origin}});
+  base::LogInfo(
+      "Starting",
+      {{"version", Version()}, {"cluster", connection->server}, {"from", connection->origin}});
   if (config.allow_plain_http) {
     base::LogWarning("--allow-plain-http is set: credentials may cross the network unencrypted");
   }

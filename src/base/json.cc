@@ -135,8 +135,7 @@ void JsonValue::ForEach(const std::function<void(JsonValue)>& visit) const {
   for (const simdjson::dom::element item : array) visit(JsonValue(item));
 }
 
-void JsonValue::ForEachField(
-    const std::function<void(std::string_view, JsonValue)>& visit) const {
+void JsonValue::ForEachField(const std::function<void(std::string_view, JsonValue)>& visit) const {
   simdjson::dom::object object;
   if (!exists_ || element_.get_object().get(object) != simdjson::SUCCESS) return;
   for (const auto field : object) visit(field.key, JsonValue(field.value));

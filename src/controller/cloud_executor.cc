@@ -38,9 +38,9 @@ base::Result<cvm::Credentials> FromSecret(const AccountSpec& spec, const std::st
   const auto root = json.Parse(reply->body);
   if (!root) return WithContext(root.error(), where);
   const base::JsonValue data = (*root)["data"];
-  auto credentials =
-      cvm::MakeCredentials(SecretField(data, spec.secret_id_key),
-                           SecretField(data, spec.secret_key_key), SecretField(data, spec.token_key));
+  auto credentials = cvm::MakeCredentials(SecretField(data, spec.secret_id_key),
+                                          SecretField(data, spec.secret_key_key),
+                                          SecretField(data, spec.token_key));
   if (!credentials) return WithContext(credentials.error(), where);
   return credentials;
 }
@@ -89,8 +89,8 @@ void CloudExecutor::Do(const Observe& action) {
   const Known known = KnownOf(action.lane.account);
   const Mono start = base::MonoNow();
   client_.Describe(
-      FormOf(action.lane, action.options), known.credentials,
-      {base::ReadClock().wall, Nonce()}, Texts(action.ids),
+      FormOf(action.lane, action.options), known.credentials, {base::ReadClock().wall, Nonce()},
+      Texts(action.ids),
       [self = shared_from_this(), action, hash = known.hash, start](cvm::DescribeOutcome outcome) {
         const auto* refusal = std::get_if<cvm::Refusal>(&outcome.answer);
         self->metrics_.OnApiCall(action.lane, "DescribeInstances",
@@ -138,8 +138,7 @@ void CloudExecutor::Do(const Call& action) {
       });
 }
 
-void CloudExecutor::Store(const std::string& account,
-                          base::Result<cvm::Credentials> credentials) {
+void CloudExecutor::Store(const std::string& account, base::Result<cvm::Credentials> credentials) {
   CredentialsChanged event{account, "", ""};
   {
     const std::lock_guard lock(mutex_);

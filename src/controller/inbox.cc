@@ -28,8 +28,8 @@ http::Flow Inbox::Pressure(std::function<void()> resume) {
 std::vector<retirement::Event> Inbox::Take(base::Mono until) {
   std::unique_lock lock(mutex_);
   // A condition variable knows other clocks only, so a wait is cut into pieces.
-  const base::Millis wait = std::clamp<base::Millis>(until - base::MonoNow(), base::Millis{0},
-                                                     kLongestWait);
+  const base::Millis wait =
+      std::clamp<base::Millis>(until - base::MonoNow(), base::Millis{0}, kLongestWait);
   ready_.wait_for(lock, wait, [this] { return !events_.empty() || woken_; });
   woken_ = false;
   std::vector<retirement::Event> taken;

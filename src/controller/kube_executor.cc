@@ -111,9 +111,8 @@ void KubeExecutor::OnDone(Class job_class) {
 }
 
 void KubeExecutor::Repeat(Class job_class, const base::Error& error, Job job) {
-  http::RunAfter(error.retry_after.value_or(kRetry), [self = shared_from_this(), job_class, job] {
-    self->Run(job_class, job);
-  });
+  http::RunAfter(error.retry_after.value_or(kRetry),
+                 [self = shared_from_this(), job_class, job] { self->Run(job_class, job); });
 }
 
 void KubeExecutor::Do(const Confirm& action) {
@@ -139,7 +138,8 @@ void KubeExecutor::Do(const Confirm& action) {
     read(RequestPath(key, ""), [key](Confirmed& event, const base::Result<kube::Reply>& reply) {
       base::JsonDocument json;
       const bool gone = !reply && reply.error().code == Code::kNotFound;
-      const auto root = reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
+      const auto root =
+          reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
       if (root) event.requests.push_back(translate::ReadLiveRequest(key, *root));
       if (gone) event.requests.push_back({key, false, "", 0, false, ""});
       event.complete = event.complete && (root || gone);
@@ -162,8 +162,7 @@ void KubeExecutor::Do(const Confirm& action) {
 }
 
 void KubeExecutor::Do(const Commit& action) {
-  Run(Class::kLog,
-      [self = shared_from_this(), action](Done done) { self->Create(action, done); });
+  Run(Class::kLog, [self = shared_from_this(), action](Done done) { self->Create(action, done); });
 }
 
 void KubeExecutor::Create(const Commit& action, Done done) {
@@ -200,40 +199,41 @@ void KubeExecutor::Create(const Commit& action, Done done) {
 }
 
 void KubeExecutor::Settle(const Commit& action, Done done) {
-  client_->Get(
-      BatchPath(action.batch.lane, action.batch.sequence, ""),
-      [self = shared_from_this(), action, done](base::Result<kube::Reply> reply, Mono) {
-        Committed event{action.batch.lane, action.batch.sequence, Committed::Outcome::kExists, "",
-                        ""};
-        if (!reply && reply.error().code == Code::kNotFound) return self->Create(action, done);
-        if (!reply) {
-          self->Repeat(Class::kLog, reply.error(),
-                       [self, action](Done again) { self->Settle(action, again); });
-          return done();
-        }
-        const auto stored = ParseBatch(reply->body);
-        if (stored && IsOurs(*stored, action.batch)) {
-          event.outcome = Committed::Outcome::kCreated;
-          event.version = stored->version;
-        }
-        self->inbox_.Push(event);
-        done();
-      });
+  client_->Get(BatchPath(action.batch.lane, action.batch.sequence, ""), [self = shared_from_this(),
+                                                                         action,
+                                                                         done](base::Result<
+                                                                                   kube::Reply>
+                                                                                   reply,
+                                                                               Mono) {
+    Committed event{action.batch.lane, action.batch.sequence, Committed::Outcome::kExists, "", ""};
+    if (!reply && reply.error().code == Code::kNotFound) return self->Create(action, done);
+    if (!reply) {
+      self->Repeat(Class::kLog, reply.error(),
+                   [self, action](Done again) { self->Settle(action, again); });
+      return done();
+    }
+    const auto stored = ParseBatch(reply->body);
+    if (stored && IsOurs(*stored, action.batch)) {
+      event.outcome = Committed::Outcome::kCreated;
+      event.version = stored->version;
+    }
+    self->inbox_.Push(event);
+    done();
+  });
 }
 
 void KubeExecutor::Do(const retirement::ReadBatch& action) {
   Run(Class::kLog, [self = shared_from_this(), action](Done done) {
-    self->client_->Get(
-        BatchPath(action.lane, action.sequence, ""),
-        [self, action, done](base::Result<kube::Reply> reply, Mono) {
-          const auto batch =
-              reply ? ParseBatch(reply->body) : base::Result<BatchObject>(reply.error());
-          if (batch) self->inbox_.Push(BatchSeen{*batch});
-          if (!batch && batch.error().code == Code::kNotFound) {
-            self->inbox_.Push(BatchGone{action.lane, action.sequence});
-          }
-          done();
-        });
+    self->client_->Get(BatchPath(action.lane, action.sequence, ""),
+                       [self, action, done](base::Result<kube::Reply> reply, Mono) {
+                         const auto batch = reply ? ParseBatch(reply->body)
+                                                  : base::Result<BatchObject>(reply.error());
+                         if (batch) self->inbox_.Push(BatchSeen{*batch});
+                         if (!batch && batch.error().code == Code::kNotFound) {
+                           self->inbox_.Push(BatchGone{action.lane, action.sequence});
+                         }
+                         done();
+                       });
   });
 }
 
@@ -249,9 +249,9 @@ void KubeExecutor::Do(const Record& action) {
           if (!reply) {
             event.conflict = reply.error().code == Code::kAborted;
             event.missing = reply.error().code == Code::kNotFound;
-            base::LogWarning("RetirementBatch status not written; trying again",
-                             {{"batch", BatchName(lane, sequence)},
-                              {"error", reply.error().message}});
+            base::LogWarning(
+                "RetirementBatch status not written; trying again",
+                {{"batch", BatchName(lane, sequence)}, {"error", reply.error().message}});
           }
           self->inbox_.Push(event);
           done();
@@ -267,53 +267,53 @@ void KubeExecutor::Do(const DeleteBatch& action) {
 }
 
 void KubeExecutor::Do(const WriteStatus& action, const Lane& lane) {
-  Run(Class::kOther, [self = shared_from_this(), key = action.key,
-                      body = translate::WriteRequestStatus(action.version, action.status, lane)](
-                         Done done) {
-    self->client_->MergePatch(
-        RequestPath(key, "status"), body,
-        [self, key, done](base::Result<kube::Reply> reply, Mono sent) {
-          StatusWritten event{Kind::kRequest, key, bool(reply), false, "", sent};
-          if (reply) event.version = VersionIn(reply->body);
-          if (!reply) {
-            const Code code = reply.error().code;
-            event.conflict = code == Code::kAborted || code == Code::kNotFound;
-            if (!event.conflict && code != Code::kResourceExhausted) {
-              base::LogWarning("InstanceRetirement status not written; trying again",
-                               {{"request", key.ToString()}, {"error", reply.error().message}});
-            }
-          }
-          self->inbox_.Push(event);
-          done();
-        });
-  });
+  Run(Class::kOther,
+      [self = shared_from_this(), key = action.key,
+       body = translate::WriteRequestStatus(action.version, action.status, lane)](Done done) {
+        self->client_->MergePatch(
+            RequestPath(key, "status"), body,
+            [self, key, done](base::Result<kube::Reply> reply, Mono sent) {
+              StatusWritten event{Kind::kRequest, key, bool(reply), false, "", sent};
+              if (reply) event.version = VersionIn(reply->body);
+              if (!reply) {
+                const Code code = reply.error().code;
+                event.conflict = code == Code::kAborted || code == Code::kNotFound;
+                if (!event.conflict && code != Code::kResourceExhausted) {
+                  base::LogWarning("InstanceRetirement status not written; trying again",
+                                   {{"request", key.ToString()}, {"error", reply.error().message}});
+                }
+              }
+              self->inbox_.Push(event);
+              done();
+            });
+      });
 }
 
 void KubeExecutor::Do(const WriteAccountStatus& action) {
-  Run(Class::kOther, [self = shared_from_this(), name = action.name,
-                      body = translate::WriteAccountStatus(action.version, action.status)](
-                         Done done) {
-    self->client_->MergePatch(
-        AccountPath(name, "status"), body,
-        [self, name, done](base::Result<kube::Reply> reply, Mono sent) {
-          StatusWritten event{Kind::kAccount, {"", name}, bool(reply), false, "", sent};
-          if (reply) event.version = VersionIn(reply->body);
-          if (!reply) {
-            event.conflict = reply.error().code == Code::kAborted;
-            if (!event.conflict) {
-              base::LogWarning("CloudAccount status not written; trying again",
-                               {{"account", name}, {"error", reply.error().message}});
-            }
-          }
-          self->inbox_.Push(event);
-          done();
-        });
-  });
+  Run(Class::kOther,
+      [self = shared_from_this(), name = action.name,
+       body = translate::WriteAccountStatus(action.version, action.status)](Done done) {
+        self->client_->MergePatch(
+            AccountPath(name, "status"), body,
+            [self, name, done](base::Result<kube::Reply> reply, Mono sent) {
+              StatusWritten event{Kind::kAccount, {"", name}, bool(reply), false, "", sent};
+              if (reply) event.version = VersionIn(reply->body);
+              if (!reply) {
+                event.conflict = reply.error().code == Code::kAborted;
+                if (!event.conflict) {
+                  base::LogWarning("CloudAccount status not written; trying again",
+                                   {{"account", name}, {"error", reply.error().message}});
+                }
+              }
+              self->inbox_.Push(event);
+              done();
+            });
+      });
 }
 
 void KubeExecutor::Do(const Announce& action) {
   const bool about_batch = action.reason == "BatchDeleted";
-  const kube::EventNote note{about_batch           ? "RetirementBatch"
+  const kube::EventNote note{about_batch               ? "RetirementBatch"
                              : action.about.ns.empty() ? "CloudAccount"
                                                        : "InstanceRetirement",
                              action.about.ns,
@@ -325,11 +325,10 @@ void KubeExecutor::Do(const Announce& action) {
                              action.note};
   Run(Class::kOther, [self = shared_from_this(), note](Done done) {
     const std::string ns = note.ns.empty() ? "default" : note.ns;
-    self->client_->Create(
-        {"events.k8s.io/v1", ns, "events", "", ""},
-        kube::WriteEvent(note, base::RandomHex32().substr(0, 16), self->instance_,
-                         base::ReadClock().wall),
-        [done](base::Result<kube::Reply>, Mono) { done(); });
+    self->client_->Create({"events.k8s.io/v1", ns, "events", "", ""},
+                          kube::WriteEvent(note, base::RandomHex32().substr(0, 16), self->instance_,
+                                           base::ReadClock().wall),
+                          [done](base::Result<kube::Reply>, Mono) { done(); });
   });
 }
 

@@ -157,11 +157,14 @@ void Metrics::OnTally(const retirement::Tally& t) {
   switch (t.what) {
     case What::kBatch:
       return batches_.Add(With(LaneLabels(t.lane), "outcome", t.label)).Increment();
-    case What::kBatchSize: return batch_size_.Add(LaneLabels(t.lane), kSizes).Observe(t.value);
+    case What::kBatchSize:
+      return batch_size_.Add(LaneLabels(t.lane), kSizes).Observe(t.value);
     case What::kInstance:
       return instances_.Add(With(LaneLabels(t.lane), "result", t.label)).Increment();
-    case What::kAmbiguous: return ambiguous_.Add(LaneLabels(t.lane)).Increment();
-    case What::kLatency: return latency_.Add({}, kLatencies).Observe(t.value);
+    case What::kAmbiguous:
+      return ambiguous_.Add(LaneLabels(t.lane)).Increment();
+    case What::kLatency:
+      return latency_.Add({}, kLatencies).Observe(t.value);
   }
 }
 

@@ -13,9 +13,12 @@ constexpr const char* kGroup = "cvm-retirement.dev/v1alpha1";
 
 const char* PluralOf(Kind kind) {
   switch (kind) {
-    case Kind::kAccount: return "cloudaccounts";
-    case Kind::kBatch: return "retirementbatches";
-    case Kind::kRequest: return "instanceretirements";
+    case Kind::kAccount:
+      return "cloudaccounts";
+    case Kind::kBatch:
+      return "retirementbatches";
+    case Kind::kRequest:
+      return "instanceretirements";
   }
   __builtin_unreachable();
 }
@@ -61,9 +64,12 @@ std::optional<Event> ReadRequestEvent(base::JsonValue object, bool deleted) {
 std::optional<Event> ReadEvent(Kind kind, base::JsonValue object, bool deleted,
                                const translate::EndpointPolicy& endpoints) {
   switch (kind) {
-    case Kind::kAccount: return ReadAccountEvent(object, deleted, endpoints);
-    case Kind::kBatch: return ReadBatchEvent(object, deleted);
-    case Kind::kRequest: return ReadRequestEvent(object, deleted);
+    case Kind::kAccount:
+      return ReadAccountEvent(object, deleted, endpoints);
+    case Kind::kBatch:
+      return ReadBatchEvent(object, deleted);
+    case Kind::kRequest:
+      return ReadRequestEvent(object, deleted);
   }
   __builtin_unreachable();
 }
@@ -75,9 +81,12 @@ const char* AdviceFor(base::Code code) {
       return "the CRDs are not installed: install the chart, or kubectl apply -f crds/";
     case base::Code::kPermissionDenied:
       return "the operator's service account lacks rights: see the chart's ClusterRole";
-    case base::Code::kUnauthenticated: return "the cluster does not accept our credentials";
-    case base::Code::kUnavailable: return "the kube-apiserver cannot be reached";
-    default: return "trying again";
+    case base::Code::kUnauthenticated:
+      return "the cluster does not accept our credentials";
+    case base::Code::kUnavailable:
+      return "the kube-apiserver cannot be reached";
+    default:
+      return "trying again";
   }
 }
 
@@ -121,9 +130,9 @@ void Watches::Add(Stream stream) {
     if (error == nullptr || error->message == *last_error) return;
     *last_error = error->message;
     if (error->code == base::Code::kCancelled || error->code == base::Code::kExpired) return;
-    base::LogWarning("Watch ended; trying again", {{"kind", plural},
-                                                   {"error", error->message},
-                                                   {"advice", AdviceFor(error->code)}});
+    base::LogWarning(
+        "Watch ended; trying again",
+        {{"kind", plural}, {"error", error->message}, {"advice", AdviceFor(error->code)}});
   };
   handlers.pressure = [this, index] {
     return inbox_.Pressure([this, index] { watches_[index].reflector->Resume(); });

@@ -14,9 +14,7 @@ Refusal RefusalOf(const ApiError& error) {
   return {rule.error_class, std::string(rule.reason), error.code, error.message};
 }
 
-Refusal Broken(std::string message) {
-  return {ErrorClass::kServer, "", "", std::move(message)};
-}
+Refusal Broken(std::string message) { return {ErrorClass::kServer, "", "", std::move(message)}; }
 
 bool IsUnseen(ErrorClass c) {
   return c == ErrorClass::kThrottled || c == ErrorClass::kCredentials || c == ErrorClass::kExpired;
@@ -55,8 +53,8 @@ TerminateOutcome JudgeTerminate(const base::Result<http::Response>& exchange) {
   base::JsonDocument json;
   const auto envelope = ReadEnvelope(json, exchange->body);
   if (exchange->status != 200 || !envelope) {
-    outcome.refusal = Broken(exchange->status != 200 ? HttpStatus(*exchange)
-                                                     : envelope.error().message);
+    outcome.refusal =
+        Broken(exchange->status != 200 ? HttpStatus(*exchange) : envelope.error().message);
     return outcome;
   }
   outcome.request_id = envelope->request_id;

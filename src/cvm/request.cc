@@ -35,7 +35,8 @@ void AddIds(Params& params, const std::vector<std::string>& ids) {
 std::string Encode(const Params& params) {
   std::string query;
   for (const auto& [key, value] : params) {
-    query += (query.empty() ? "" : "&") + http::PercentEncode(key) + "=" + http::PercentEncode(value);
+    query +=
+        (query.empty() ? "" : "&") + http::PercentEncode(key) + "=" + http::PercentEncode(value);
   }
   return query;
 }

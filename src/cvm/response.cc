@@ -42,8 +42,8 @@ base::Result<Envelope> ReadEnvelope(base::JsonDocument& json, std::string_view b
   envelope.request_id = response["RequestId"].String();
   const base::JsonValue error = response["Error"];
   if (error.IsObject()) {
-    envelope.error = ApiError{std::string(error["Code"].String()),
-                              std::string(error["Message"].String())};
+    envelope.error =
+        ApiError{std::string(error["Code"].String()), std::string(error["Message"].String())};
   }
   envelope.total = response["TotalCount"].Int();
   response["InstanceSet"].ForEach(

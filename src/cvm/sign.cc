@@ -27,9 +27,9 @@ std::string Hex(std::string_view bytes) {
 
 std::string Base64(const std::string& bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                reinterpret_cast<const unsigned char*>(bytes.data()),
-                                int(bytes.size()));
+  const int n =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), int(bytes.size()));
   text.resize(size_t(n));
   return text;
 }
@@ -56,8 +56,8 @@ std::string Tc3StringToSign(const Tc3Input& input) {
 
 std::string Tc3Signature(const Credentials& credentials, const Tc3Input& input) {
   const EVP_MD* sha256 = EVP_sha256();
-  const std::string date = Hmac(sha256, "TC3" + credentials.secret_key.Reveal(),
-                                base::FormatDate(input.time));
+  const std::string date =
+      Hmac(sha256, "TC3" + credentials.secret_key.Reveal(), base::FormatDate(input.time));
   const std::string service = Hmac(sha256, date, input.service);
   const std::string signing = Hmac(sha256, service, "tc3_request");
   return Hex(Hmac(sha256, signing, Tc3StringToSign(input)));

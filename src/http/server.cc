@@ -1,18 +1,16 @@
 // The only file that knows Boost.Beast.
 #include "http/server.h"
 
-#include <utility>  // Boost 1.74's awaitable.hpp needs std::exchange
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-
 #include <charconv>
 #include <optional>
 #include <thread>
+#include <utility>  // Boost 1.74's awaitable.hpp needs std::exchange
 
 namespace http {
 namespace {
@@ -51,8 +49,8 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   void Answer() {
     const auto& message = parser_->get();
-    ServerRequest request{std::string(message.method_string()), std::string(message.target()), {},
-                          message.body()};
+    ServerRequest request{
+        std::string(message.method_string()), std::string(message.target()), {}, message.body()};
     for (const auto& field : message) {
       request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
     }
@@ -61,9 +59,8 @@ class Session : public std::enable_shared_from_this<Session> {
     if (answer.delay == base::Millis{0}) return Write(answer, keep);
     stream_.expires_never();
     timer_.expires_after(answer.delay);
-    timer_.async_wait([self = shared_from_this(), answer, keep](error_code) {
-      self->Write(answer, keep);
-    });
+    timer_.async_wait(
+        [self = shared_from_this(), answer, keep](error_code) { self->Write(answer, keep); });
   }
 
   void Refuse(error_code failure) {
@@ -73,7 +70,8 @@ class Session : public std::enable_shared_from_this<Session> {
                     .body = "more than this server takes\n"},
                    false);
     }
-    const bool garbage = failure.category() == make_error_code(bhttp::error::bad_line_ending).category();
+    const bool garbage =
+        failure.category() == make_error_code(bhttp::error::bad_line_ending).category();
     if (garbage && failure != bhttp::error::end_of_stream) {
       return Write({.status = 400, .headers = {}, .body = "not an HTTP request\n"}, false);
     }
@@ -89,9 +87,10 @@ class Session : public std::enable_shared_from_this<Session> {
     message_.prepare_payload();
     if (answer.truncate) return WriteHalf();
     stream_.expires_after(limits_.patience);
-    bhttp::async_write(stream_, message_, [self = shared_from_this(), keep](error_code failure, size_t) {
-      failure || !keep ? self->Close() : self->Read();
-    });
+    bhttp::async_write(stream_, message_,
+                       [self = shared_from_this(), keep](error_code failure, size_t) {
+                         failure || !keep ? self->Close() : self->Read();
+                       });
   }
 
   void WriteHalf() {

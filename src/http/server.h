@@ -23,9 +23,9 @@ struct ServerResponse {
   int status = 200;
   Headers headers{};
   std::string body{};
-  base::Millis delay{0};     // wait so long before the answer leaves
-  bool drop = false;         // close the connection without an answer
-  bool truncate = false;     // send half of the answer, then close
+  base::Millis delay{0};  // wait so long before the answer leaves
+  bool drop = false;      // close the connection without an answer
+  bool truncate = false;  // send half of the answer, then close
 };
 
 struct ServerLimits {

@@ -59,8 +59,7 @@ base::Result<std::shared_ptr<TlsMaterial>> TlsMaterial::Load(const Tls& tls) {
                             &X509_free};
   if (!material->certificate_) return Unreadable("the client certificate");
   const Bio key = Open(tls.client_key_pem.Reveal());
-  material->key_ = {PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr),
-                    &EVP_PKEY_free};
+  material->key_ = {PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free};
   if (!material->key_) return Unreadable("the client key");
   return material;
 }

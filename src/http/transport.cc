@@ -2,16 +2,15 @@
 // the rules that keep us out of them are told where they apply.
 #include "http/transport.h"
 
-#include <utility>  // Boost 1.74's awaitable.hpp needs std::exchange
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cpprest/http_client.h>
 #include <pplx/threadpool.h>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <utility>  // Boost 1.74's awaitable.hpp needs std::exchange
 
 #include "base/clock.h"
 #include "http/streams.h"
@@ -45,8 +44,10 @@ struct TooLong : std::runtime_error {
 
 constexpr int kBadDescriptor = 9;  // a connection of the pool that was never connected
 constexpr int kBrokenPipe = 32;    // the server had closed the kept connection
-constexpr int kNoRoute = 113;      // refused, or the header could not be written
-constexpr int kNoName = 1;         // the resolver found nothing
+constexpr int kAborted = 103;      // a reset, told in one of two ways
+constexpr int kReset = 104;
+constexpr int kNoRoute = 113;  // refused, or the header could not be written
+constexpr int kNoName = 1;     // the resolver found nothing
 constexpr int kFirstTlsCode = 0x0A000000;
 constexpr int kMaxStaleConnections = 3;
 
@@ -142,8 +143,9 @@ class Exchange : public Call, public std::enable_shared_from_this<Exchange> {
     }
     if (request_.has_body) AddBody(message, type);
     auto self = shared_from_this();
-    auto sink = std::make_shared<Sink>(
-        [self](const char* data, size_t size) { return self->OnBytes({data, size}); });
+    auto sink = std::make_shared<Sink>([self](const char* data, size_t size) {
+      return self->OnBytes({data, size});
+    });
     message.set_response_stream(
         cs::ostream(cs::streambuf<uint8_t>(std::static_pointer_cast<ByteBuffer>(sink))));
     return message;
@@ -165,7 +167,8 @@ class Exchange : public Call, public std::enable_shared_from_this<Exchange> {
 
   void OnHeaders(const web::http::http_response& response) {
     response_.status = response.status_code();
-    for (const auto& [name, value] : response.headers()) response_.headers.emplace_back(name, value);
+    for (const auto& [name, value] : response.headers())
+      response_.headers.emplace_back(name, value);
     headers_seen_ = true;
     if (done_ || !handlers_.on_bytes) return;
     if (handlers_.on_headers) handlers_.on_headers(response_);
@@ -230,7 +233,9 @@ class Exchange : public Call, public std::enable_shared_from_this<Exchange> {
   /// The server may close a kept connection at any time. What failed in these ways was not
   /// processed, so starting again is no repetition.
   void OnHttpFailure(int code, const std::string& message) {
-    const bool stale = code == kBadDescriptor || code == kBrokenPipe;
+    const bool unsent_reset =
+        request_.has_body && !body_left_ && (code == kReset || code == kAborted);
+    const bool stale = code == kBadDescriptor || code == kBrokenPipe || unsent_reset;
     if (stale && !headers_seen_ && ++stale_connections_ <= kMaxStaleConnections && !done_) {
       auto self = shared_from_this();
       body_left_ = false;

@@ -18,9 +18,9 @@ namespace http {
 
 struct Request {
   std::string method = "GET";
-  std::string url{};     // absolute, percent-encoded
-  Headers headers{};     // refused when a name or value holds a control character
-  std::string body{};    // sent when `has_body`
+  std::string url{};   // absolute, percent-encoded
+  Headers headers{};   // refused when a name or value holds a control character
+  std::string body{};  // sent when `has_body`
   bool has_body = false;
   base::Millis deadline{15'000};  // for the whole exchange; at the end of a stream too
   base::Millis idle{30'000};      // longest silence in any part of the exchange

@@ -16,19 +16,27 @@ Code CodeOf(int status, std::string_view reason) {
   if (reason == "AlreadyExists") return Code::kAlreadyExists;
   if (reason == "Expired" || reason == "Gone") return Code::kExpired;
   switch (status) {
-    case 401: return Code::kUnauthenticated;
-    case 403: return Code::kPermissionDenied;
-    case 404: return Code::kNotFound;
-    case 409: return Code::kAborted;
-    case 410: return Code::kExpired;
-    case 429: return Code::kResourceExhausted;
+    case 401:
+      return Code::kUnauthenticated;
+    case 403:
+      return Code::kPermissionDenied;
+    case 404:
+      return Code::kNotFound;
+    case 409:
+      return Code::kAborted;
+    case 410:
+      return Code::kExpired;
+    case 429:
+      return Code::kResourceExhausted;
     case 400:
     case 405:
     case 406:
     case 413:
     case 415:
-    case 422: return Code::kInvalidArgument;
-    default: return Code::kDeadlineExceeded;  // whether a write took effect is unknown
+    case 422:
+      return Code::kInvalidArgument;
+    default:
+      return Code::kDeadlineExceeded;  // whether a write took effect is unknown
   }
 }
 

@@ -62,8 +62,9 @@ struct Reader {
                         [this](const YAML::Node& n) {
                           bool skip = false;
                           if (base::ReadBool(n, skip, errors) && skip) {
-                            errors.Add(n, "insecure-skip-tls-verify is not supported; give the "
-                                          "cluster's certificate-authority instead");
+                            errors.Add(n,
+                                       "insecure-skip-tls-verify is not supported; give the "
+                                       "cluster's certificate-authority instead");
                           }
                         }}},
                       errors);
@@ -102,8 +103,7 @@ struct Reader {
       std::string name;
       Item item;
       base::ReadMapping(
-          entry, {{"name", To(name)}, {kind, [&](const YAML::Node& n) { read(n, item); }}},
-          errors);
+          entry, {{"name", To(name)}, {kind, [&](const YAML::Node& n) { read(n, item); }}}, errors);
       out.emplace(name, std::move(item));
     }
   }
@@ -176,8 +176,9 @@ base::Result<Connection> InCluster(const Environment& environment) {
   const auto port = environment("KUBERNETES_SERVICE_PORT");
   if (!host || !port) {
     return base::Error{.code = base::Code::kInvalidArgument,
-                       .message = "no cluster to talk to: give --kubeconfig, set KUBECONFIG, or "
-                                  "run inside a pod with a service account"};
+                       .message =
+                           "no cluster to talk to: give --kubeconfig, set KUBECONFIG, or "
+                           "run inside a pod with a service account"};
   }
   auto ca = base::ReadFile(std::string(kServiceAccount) + "ca.crt");
   if (!ca) return ca.error();

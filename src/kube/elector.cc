@@ -82,7 +82,8 @@ void Elector::Send(const LeaseProtocol::Ask& ask) {
     self->OnAnswer(kind, std::move(reply), sent);
   };
   switch (ask.kind) {
-    case LeaseProtocol::Kind::kGet: return client_->Get(LeasePath(true), done);
+    case LeaseProtocol::Kind::kGet:
+      return client_->Get(LeasePath(true), done);
     case LeaseProtocol::Kind::kCreate:
       return client_->Create(LeasePath(false), WriteLease(ns_, name_, ask.record), done);
     case LeaseProtocol::Kind::kUpdate:
@@ -125,8 +126,7 @@ void Elector::Release(std::function<void()> done) {
     self->stopped_ = true;
     const base::Now now = base::ReadClock();
     if (!self->protocol_.Leads(now.mono)) return done();
-    const std::string body =
-        WriteLease(self->ns_, self->name_, self->protocol_.Released(now));
+    const std::string body = WriteLease(self->ns_, self->name_, self->protocol_.Released(now));
     self->client_->Put(self->LeasePath(true), body,
                        [done](base::Result<Reply>, base::Mono) { done(); });
   });

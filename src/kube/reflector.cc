@@ -135,14 +135,22 @@ bool Reflector::OnLine(std::string_view line) {
   const auto root = json_.Parse(line);
   if (!root) return false;
   switch (protocol_.OnFrame(ReadFrame(*root))) {
-    case FrameMeaning::kObject: handlers_.on_object((*root)["object"], false); return true;
-    case FrameMeaning::kDeleted: handlers_.on_object((*root)["object"], true); return true;
+    case FrameMeaning::kObject:
+      handlers_.on_object((*root)["object"], false);
+      return true;
+    case FrameMeaning::kDeleted:
+      handlers_.on_object((*root)["object"], true);
+      return true;
     case FrameMeaning::kInitialEnd:
       handlers_.on_reset_end(protocol_.version(), list_sent_);
       return true;
-    case FrameMeaning::kBookmark: handlers_.on_bookmark(protocol_.version()); return true;
-    case FrameMeaning::kIgnore: return true;
-    case FrameMeaning::kEnd: return false;
+    case FrameMeaning::kBookmark:
+      handlers_.on_bookmark(protocol_.version());
+      return true;
+    case FrameMeaning::kIgnore:
+      return true;
+    case FrameMeaning::kEnd:
+      return false;
   }
   __builtin_unreachable();
 }

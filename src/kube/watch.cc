@@ -8,12 +8,12 @@
 namespace kube {
 namespace {
 
-constexpr base::Millis kSlack{10'000};         // the server ends a watch at its time-out
+constexpr base::Millis kSlack{10'000};  // the server ends a watch at its time-out
 constexpr base::Millis kListDeadline{60'000};
-constexpr base::Millis kSilence{150'000};      // bookmarks come about once a minute
+constexpr base::Millis kSilence{150'000};  // bookmarks come about once a minute
 constexpr base::Millis kShortWatch{1'000};
 constexpr base::Millis kHealthyWatch{120'000};
-constexpr base::Millis kMissing{30'000};       // no such resource: the CRD is not installed
+constexpr base::Millis kMissing{30'000};  // no such resource: the CRD is not installed
 constexpr int kPageSize = 500;
 
 std::string Timeout(base::Millis t) {
@@ -125,7 +125,8 @@ WatchProtocol::End WatchProtocol::OnEnd(const base::Error* error, base::Millis l
     case base::Code::kNotFound:
       Relist();
       return {kMissing, "not found"};
-    case base::Code::kPermissionDenied: return {kMissing, "forbidden"};
+    case base::Code::kPermissionDenied:
+      return {kMissing, "forbidden"};
     default:
       if (phase_ == Phase::kPaging) Relist();
       return {backoff_.Next(random), "error"};

@@ -49,7 +49,7 @@ class WatchProtocol {
   bool OnPage(std::string_view version, std::string_view continue_token);
 
   struct End {
-    base::Millis delay{0};   // wait so long before Next
+    base::Millis delay{0};    // wait so long before Next
     const char* reason = "";  // for the metric: eof, expired, error, unsupported, ...
   };
   /// The end of a request: `error` null for a clean end of the stream.

@@ -16,12 +16,18 @@ std::string Join(const std::vector<std::string>& parts, const char* separator) {
 }
 
 Holdup ForPerson(std::string reason, std::string message) {
-  return {.reason = std::move(reason), .message = std::move(message), .until = {},
-          .needs_person = true, .account_wide = false};
+  return {.reason = std::move(reason),
+          .message = std::move(message),
+          .until = {},
+          .needs_person = true,
+          .account_wide = false};
 }
 Holdup Heals(std::string reason, std::string message) {
-  return {.reason = std::move(reason), .message = std::move(message), .until = {},
-          .needs_person = false, .account_wide = false};
+  return {.reason = std::move(reason),
+          .message = std::move(message),
+          .until = {},
+          .needs_person = false,
+          .account_wide = false};
 }
 Holdup Timed(std::string reason, std::string message, Wall until) {
   Holdup h = Heals(std::move(reason), std::move(message));
@@ -75,8 +81,8 @@ Holdup CheckPermitted(const Request& r, const Account& account, Now now) {
     return ForPerson("Expired", "spec.schedule.expiresAt has passed; nothing more is started");
   }
   if (!account.not_ready.reason.empty()) {
-    return AccountWide("AccountNotReady", "CloudAccount \"" + name + "\" is not ready: " +
-                                              account.not_ready.message);
+    return AccountWide("AccountNotReady",
+                       "CloudAccount \"" + name + "\" is not ready: " + account.not_ready.message);
   }
   if (account.object.spec.paused) {
     return AccountWide("Paused", "CloudAccount \"" + name + "\" is paused");
@@ -116,7 +122,8 @@ Holdup CheckReady(const Account& account, const std::string& installation) {
                                                o.status.installation +
                                                "\"; this one does nothing with it");
   }
-  if (!account.credentials_read) return Heals("CredentialsUnknown", "its credentials are being read");
+  if (!account.credentials_read)
+    return Heals("CredentialsUnknown", "its credentials are being read");
   if (account.credential.empty()) return Heals("CredentialsMissing", account.credential_error);
   if (account.credentials_breaker.open()) {
     return Heals("CredentialsRejected", account.credentials_breaker.message());

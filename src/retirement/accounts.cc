@@ -129,7 +129,8 @@ void PauseLooks(Account& a, Now now) {
 
 void RejectCredentials(State& state, Account& a, const Refusal& refusal, Now now) {
   a.credentials_valid = ConditionStatus::kFalse;
-  a.credentials_breaker.Trip("CredentialsRejected", refusal.code + ": " + refusal.message, now.mono);
+  a.credentials_breaker.Trip("CredentialsRejected", refusal.code + ": " + refusal.message,
+                             now.mono);
   AskCredentials(state, a, now);
   UpdateReady(state, a, now);
 }
@@ -240,13 +241,15 @@ void OnCallRefused(State& state, Account& a, const Refusal& refusal, Now now) {
     case Fault::kThrottled:
       a.calls_breaker.OnInconclusive(now.mono);
       return a.terminate.OnThrottled(now.mono);
-    case Fault::kCredentials: return RejectCredentials(state, a, refusal, now);
+    case Fault::kCredentials:
+      return RejectCredentials(state, a, refusal, now);
     case Fault::kAccount:
     case Fault::kUnauthorized:
       a.calls_breaker.Trip("BreakerOpen", refusal.code + ": " + refusal.message, now.mono);
       TouchAccount(state, a, now);
       return RefreshAccount(state, a.object.name, now);
-    default: return a.calls_breaker.OnInconclusive(now.mono);
+    default:
+      return a.calls_breaker.OnInconclusive(now.mono);
   }
 }
 

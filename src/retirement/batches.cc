@@ -176,8 +176,8 @@ void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
   const auto service_now = account.clock.At(now.mono);
   if (!service_now) return;
   draft.object.sequence = lane.ledger.highest + 1;
-  draft.object.signed_at = *service_now - (kSignatureAge - draft.object.call_validity) +
-                           account.fence_widened;
+  draft.object.signed_at =
+      *service_now - (kSignatureAge - draft.object.call_validity) + account.fence_widened;
   draft.committed_at = now.mono;
   draft.stage = Stage::kCommitting;
   state.Do(Commit{draft.object});
@@ -202,15 +202,21 @@ Mono SendBefore(const State& state, const Account& account, const Entry& entry, 
 }
 
 void Send(State& state, Account& account, Entry& entry, Mono send_before) {
-  Call call{entry.object.lane, entry.object.sequence, OptionsOf(account), {},
-            entry.object.release_address, entry.object.release_disks, entry.object.credential,
-            entry.object.signed_at, entry.committed_at, send_before};
+  Call call{entry.object.lane,
+            entry.object.sequence,
+            OptionsOf(account),
+            {},
+            entry.object.release_address,
+            entry.object.release_disks,
+            entry.object.credential,
+            entry.object.signed_at,
+            entry.committed_at,
+            send_before};
   for (const BatchMember& m : entry.object.members) call.ids.push_back(m.id);
   account.calls_breaker.OnSend();
   entry.stage = Stage::kCalling;
   ++entry.sends;
-  state.Do(Tally{Tally::What::kBatchSize, entry.object.lane, "",
-                             double(call.ids.size())});
+  state.Do(Tally{Tally::What::kBatchSize, entry.object.lane, "", double(call.ids.size())});
   state.Do(std::move(call));
 }
 
@@ -347,8 +353,8 @@ void OnUnclear(State& state, Entry& entry, const Answered& event, Now now) {
 }
 
 void Postpone(Target& t, Reason reason, Now now) {
-  const Millis delay = std::min<Millis>(kFirstRetry * (1 << std::min<int>(t.retries, 5)),
-                                        kLongestRetry);
+  const Millis delay =
+      std::min<Millis>(kFirstRetry * (1 << std::min<int>(t.retries, 5)), kLongestRetry);
   t.not_before = now.mono + delay;
   t.wait_reason = reason;
   if (t.retries < 100) ++t.retries;
@@ -422,8 +428,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
 }
 
 /// Nothing was looked at: the same entry may be sent again while its signature lasts.
-void OnRefusedUnseen(State& state, Account& account, Entry& entry, const Answered& event,
-                     Now now) {
+void OnRefusedUnseen(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
   const Refusal& refusal = event.refusal;
   entry.stage = Stage::kReady;
   entry.object.error_code = refusal.code;
@@ -591,7 +596,10 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr || entry->stage == Stage::kClosed) return;
   if (!state.Leading(now)) return;
-  state.Do(Announce{{"", BatchName(event.lane, event.sequence)}, "", true, "BatchDeleted",
+  state.Do(Announce{{"", BatchName(event.lane, event.sequence)},
+                    "",
+                    true,
+                    "BatchDeleted",
                     "an open entry of the log was deleted; it is written again"});
   entry->object.version.clear();
   state.Do(Commit{entry->object});
@@ -673,7 +681,8 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       lane.ledger.highest = std::max(lane.ledger.highest, event.sequence);
       state.Do(ReadBatch{event.lane, event.sequence});
       break;
-    case Committed::Outcome::kFailed: break;
+    case Committed::Outcome::kFailed:
+      break;
   }
   lane.ledger.commit_after =
       now.mono + (event.outcome == Committed::Outcome::kFailed ? kCommitRetry : Millis{0});
@@ -685,17 +694,20 @@ void OnAnswered(State& state, const Answered& event, Now now) {
   Account* account = state.FindAccount(event.lane.account);
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (account == nullptr || entry == nullptr || entry->stage != Stage::kCalling) return;
-  if (event.service_time) account->clock.Add(event.service_time->date, event.service_time->received);
+  if (event.service_time)
+    account->clock.Add(event.service_time->date, event.service_time->received);
   entry->object.request_id = event.request_id;
   if (event.outcome != Answered::Outcome::kNotSent) entry->object.answered = now.wall;
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
       OnCallAccepted(state, *account, now);
       return OnAccepted(state, *entry, now);
-    case Answered::Outcome::kNotSent: return OnNotSent(state, *account, *entry, event, now);
+    case Answered::Outcome::kNotSent:
+      return OnNotSent(state, *account, *entry, event, now);
     case Answered::Outcome::kRefusedUnseen:
       return OnRefusedUnseen(state, *account, *entry, event, now);
-    case Answered::Outcome::kRejected: return OnRejected(state, *account, *entry, event, now);
+    case Answered::Outcome::kRejected:
+      return OnRejected(state, *account, *entry, event, now);
     case Answered::Outcome::kUnclear:
       account->calls_breaker.OnInconclusive(now.mono);
       return OnUnclear(state, *entry, event, now);
@@ -712,7 +724,8 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     entry->record_after = now.mono + seconds{1};
     if (!event.missing) return;
     entry->dirty = false;
-    if (entry->stage != Stage::kClosed) return OnBatchGone(state, {event.lane, event.sequence}, now);
+    if (entry->stage != Stage::kClosed)
+      return OnBatchGone(state, {event.lane, event.sequence}, now);
   } else {
     entry->object.version = event.version;
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
@@ -741,7 +754,8 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
     if (entry.dirty && !entry.recording) next = std::min(next, entry.record_after);
     if (entry.stage != Stage::kReady) continue;
     const Mono end = SendBefore(state, account, entry, now);
-    next = std::min(next, std::min(std::max(calls, entry.call_after), std::max(end, now.mono + seconds{1})));
+    next = std::min(
+        next, std::min(std::max(calls, entry.call_after), std::max(end, now.mono + seconds{1})));
   }
   if (lane.ledger.draft && lane.ledger.draft->stage == Stage::kDraft) {
     next = std::min(next, std::max(lane.ledger.commit_after, now.mono + seconds{1}));

@@ -12,42 +12,42 @@ namespace retirement {
 namespace {
 
 void Route(State& s, const Event& event, Now now) {
-  std::visit(
-      base::Overloaded{
-          [&](const AccountSeen& e) {
-            OnAccountSeen(s, e, now);
-            s.view.OnApplied({Kind::kAccount, ""}, e.object.version);
-          },
-          [&](const AccountGone& e) { OnAccountGone(s, e.name, now); },
-          [&](const RequestSeen& e) {
-            OnRequestSeen(s, e, now);
-            s.view.OnApplied(s.view.StreamOf(Kind::kRequest, e.object.key.ns), e.object.version);
-          },
-          [&](const RequestGone& e) { OnRequestGone(s, e.key, now); },
-          [&](const BatchSeen& e) {
-            OnBatchSeen(s, e, now);
-            s.view.OnApplied({Kind::kBatch, ""}, e.object.version);
-          },
-          [&](const BatchGone& e) { OnBatchGone(s, e, now); },
-          [&](const ResetBegin& e) { OnResetBegin(s, e); },
-          [&](const ResetEnd& e) { OnResetEnd(s, e, now); },
-          [&](const Bookmark& e) { s.view.OnApplied(e.stream, e.version); },
-          [&](const Observed& e) { OnObserved(s, e, now); },
-          [&](const Confirmed& e) { OnConfirmed(s, e, now); },
-          [&](const Committed& e) { OnCommitted(s, e, now); },
-          [&](const Answered& e) { OnAnswered(s, e, now); },
-          [&](const Recorded& e) { OnRecorded(s, e, now); },
-          [&](const StatusWritten& e) {
-            e.kind == Kind::kAccount ? OnAccountStatusWritten(s, e, now)
-                                     : OnStatusWritten(s, e, now);
-          },
-          [&](const CredentialsChanged& e) { OnCredentialsChanged(s, e, now); },
-          [&](const LeaseSeen& e) { OnLeaseSeen(s, e, now); },
-          [&](const Lead& e) { s.lead_until = e.until; },
-          [&](const Stop&) { s.stopping = true; },
-          [&](const Tick&) {},
-      },
-      event);
+  std::visit(base::Overloaded{
+                 [&](const AccountSeen& e) {
+                   OnAccountSeen(s, e, now);
+                   s.view.OnApplied({Kind::kAccount, ""}, e.object.version);
+                 },
+                 [&](const AccountGone& e) { OnAccountGone(s, e.name, now); },
+                 [&](const RequestSeen& e) {
+                   OnRequestSeen(s, e, now);
+                   s.view.OnApplied(s.view.StreamOf(Kind::kRequest, e.object.key.ns),
+                                    e.object.version);
+                 },
+                 [&](const RequestGone& e) { OnRequestGone(s, e.key, now); },
+                 [&](const BatchSeen& e) {
+                   OnBatchSeen(s, e, now);
+                   s.view.OnApplied({Kind::kBatch, ""}, e.object.version);
+                 },
+                 [&](const BatchGone& e) { OnBatchGone(s, e, now); },
+                 [&](const ResetBegin& e) { OnResetBegin(s, e); },
+                 [&](const ResetEnd& e) { OnResetEnd(s, e, now); },
+                 [&](const Bookmark& e) { s.view.OnApplied(e.stream, e.version); },
+                 [&](const Observed& e) { OnObserved(s, e, now); },
+                 [&](const Confirmed& e) { OnConfirmed(s, e, now); },
+                 [&](const Committed& e) { OnCommitted(s, e, now); },
+                 [&](const Answered& e) { OnAnswered(s, e, now); },
+                 [&](const Recorded& e) { OnRecorded(s, e, now); },
+                 [&](const StatusWritten& e) {
+                   e.kind == Kind::kAccount ? OnAccountStatusWritten(s, e, now)
+                                            : OnStatusWritten(s, e, now);
+                 },
+                 [&](const CredentialsChanged& e) { OnCredentialsChanged(s, e, now); },
+                 [&](const LeaseSeen& e) { OnLeaseSeen(s, e, now); },
+                 [&](const Lead& e) { s.lead_until = e.until; },
+                 [&](const Stop&) { s.stopping = true; },
+                 [&](const Tick&) {},
+             },
+             event);
 }
 
 Mono NextWake(const State& s, Now now) {

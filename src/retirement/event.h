@@ -59,8 +59,8 @@ struct Bookmark {
 struct Sight {
   InstanceId id{};
   ChargeType charge{};
-  std::string state{};     // InstanceState, an open list
-  bool operating = false;  // LatestOperationState = OPERATING
+  std::string state{};            // InstanceState, an open list
+  bool operating = false;         // LatestOperationState = OPERATING
   std::string operation_error{};  // LatestOperationErrorMsg of a FAILED TerminateInstances
   bool protected_from_termination = false;
   std::string name{};
@@ -147,7 +147,7 @@ struct Answered {
   uint64_t sequence = 0;
   Outcome outcome = Outcome::kUnclear;
   std::string request_id{};
-  Refusal refusal{};  // for kRefusedUnseen, kRejected; the message also for the others
+  Refusal refusal{};             // for kRefusedUnseen, kRejected; the message also for the others
   bool fence_was_fresh = false;  // the bytes left within a second of signing
   std::optional<ServiceTime> service_time{};
 };
@@ -193,8 +193,9 @@ struct Stop {};
 /// Time has passed.
 struct Tick {};
 
-using Event = std::variant<AccountSeen, AccountGone, RequestSeen, RequestGone, BatchSeen, BatchGone,
-                           ResetBegin, ResetEnd, Bookmark, Observed, Confirmed, Committed, Answered,
-                           Recorded, StatusWritten, CredentialsChanged, LeaseSeen, Lead, Stop, Tick>;
+using Event =
+    std::variant<AccountSeen, AccountGone, RequestSeen, RequestGone, BatchSeen, BatchGone,
+                 ResetBegin, ResetEnd, Bookmark, Observed, Confirmed, Committed, Answered, Recorded,
+                 StatusWritten, CredentialsChanged, LeaseSeen, Lead, Stop, Tick>;
 
 }  // namespace retirement

@@ -84,9 +84,9 @@ std::optional<Finish> PresentObstacle(const Target& t, const Wanted& w) {
   const bool prepaid = IsPrepaid(t);
   if (prepaid ? w.intent.prepaid == PrepaidPolicy::kRefuse
               : w.intent.postpaid == PostpaidPolicy::kRefuse) {
-    return Refused(Reason::kChargeTypeRefused, MemberState::kFailed,
-                   "spec.termination refuses instances of charge type " +
-                       std::string(t.sight.charge.view()));
+    return Refused(
+        Reason::kChargeTypeRefused, MemberState::kFailed,
+        "spec.termination refuses instances of charge type " + std::string(t.sight.charge.view()));
   }
   if (t.sight.state == "LAUNCH_FAILED") {
     return Refused(Reason::kNotReturnable, MemberState::kFailed,
@@ -188,8 +188,7 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, Step step, BatchPhase phas
   }
   // S5: an accepted call is followed by another one only for a prepaid instance that was seen
   // outside the bin since; never by a second second call.
-  const bool may_repeat =
-      phase != BatchPhase::kAccepted || (IsPrepaid(t) && step == Step::kFirst);
+  const bool may_repeat = phase != BatchPhase::kAccepted || (IsPrepaid(t) && step == Step::kFirst);
   if (may_repeat && Untouched(t, step)) {
     return Finish{.state = MemberState::kWaiting, .result = BatchResult::kUntouched};
   }
@@ -208,7 +207,8 @@ std::string Obstacle(const Target& t, const Wanted& w) {
   if (const auto obstacle = PresentObstacle(t, w)) {
     return std::string(ToString(obstacle->reason)) + ": " + obstacle->message;
   }
-  if (IsInBin(t) && w.intent.prepaid == PrepaidPolicy::kRecycle) return "already in the recycle bin";
+  if (IsInBin(t) && w.intent.prepaid == PrepaidPolicy::kRecycle)
+    return "already in the recycle bin";
   return {};
 }
 

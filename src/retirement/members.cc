@@ -116,8 +116,7 @@ Phase PhaseOf(const Request& r) {
         return Phase::kExpired;
       }
     }
-    const bool incomplete =
-        Count(r, MemberState::kBlocked) + Count(r, MemberState::kFailed) > 0;
+    const bool incomplete = Count(r, MemberState::kBlocked) + Count(r, MemberState::kFailed) > 0;
     return incomplete ? Phase::kIncomplete : Phase::kComplete;
   }
   if (Count(r, MemberState::kSubmitted) > 0) return Phase::kExecuting;
@@ -131,8 +130,8 @@ namespace {
 /// Nothing when some member has not been observed yet.
 std::optional<Plan> MakePlan(const State& state, const Request& r) {
   Plan plan;
-  std::string text = r.spec.account + "\n" + r.spec.region + "\n" + ToString(r.spec.intent.prepaid) +
-                     "," + ToString(r.spec.intent.postpaid) +
+  std::string text = r.spec.account + "\n" + r.spec.region + "\n" +
+                     ToString(r.spec.intent.prepaid) + "," + ToString(r.spec.intent.postpaid) +
                      (r.spec.intent.release_address ? ",address" : "") +
                      (r.spec.intent.release_disks ? ",disks" : "") + "\n";
   std::vector<std::string> lines;

@@ -32,10 +32,14 @@ void Add(Fingerprint& f, const Condition& c) {
 
 const char* ToString(ConditionStatus status) {
   switch (status) {
-    case ConditionStatus::kAbsent: return "";
-    case ConditionStatus::kTrue: return "True";
-    case ConditionStatus::kFalse: return "False";
-    case ConditionStatus::kUnknown: return "Unknown";
+    case ConditionStatus::kAbsent:
+      return "";
+    case ConditionStatus::kTrue:
+      return "True";
+    case ConditionStatus::kFalse:
+      return "False";
+    case ConditionStatus::kUnknown:
+      return "Unknown";
   }
   __builtin_unreachable();
 }

@@ -16,10 +16,14 @@ constexpr Millis kRetryWrite = seconds{1};
 
 Mono DueAt(const Request& r, Urgency urgency, Now now) {
   switch (urgency) {
-    case Urgency::kNow: return now.mono;
-    case Urgency::kQuiet: return now.mono + kStatusQuiet;
-    case Urgency::kProgress: return std::max(now.mono, r.last_write) + kStatusProgress;
-    case Urgency::kAccountWide: return now.mono + kAccountWideQuiet;
+    case Urgency::kNow:
+      return now.mono;
+    case Urgency::kQuiet:
+      return now.mono + kStatusQuiet;
+    case Urgency::kProgress:
+      return std::max(now.mono, r.last_write) + kStatusProgress;
+    case Urgency::kAccountWide:
+      return now.mono + kAccountWideQuiet;
   }
   __builtin_unreachable();
 }

@@ -200,8 +200,7 @@ void Refresh(State& state, Request& r, Now now) {
   Account* account = state.FindAccount(r.spec.account);
   const Holdup accepted = CheckAccepted(r, account);
   if (accepted.reason.empty()) StartGrace(state, r, *account, now);
-  const Holdup permitted =
-      accepted.reason.empty() ? CheckPermitted(r, *account, now) : Holdup{};
+  const Holdup permitted = accepted.reason.empty() ? CheckPermitted(r, *account, now) : Holdup{};
   const bool changed = !Same(accepted, r.not_accepted) || !Same(permitted, r.not_permitted);
   const bool relevant = !AllFinal(r) || !Same(accepted, r.not_accepted);
   r.not_accepted = accepted;

@@ -105,8 +105,8 @@ struct Account {
   Breaker credentials_breaker{};  // stops looks and calls
   Breaker calls_breaker{};        // stops calls
   ServiceClock clock{};
-  Millis fence_widened{0};        // added to the age of signatures after one was refused as expired
-  Mono looks_after{};             // pause after an unreachable service
+  Millis fence_widened{0};  // added to the age of signatures after one was refused as expired
+  Mono looks_after{};       // pause after an unreachable service
   int unreachable = 0;
 
   bool credentials_read = false;

@@ -50,9 +50,9 @@ struct State {
 
   View view{};
   Gauges gauges{};
-  std::set<Stream> streams{};   // that have begun a list
-  std::set<Stream> listing{};   // whose list is not complete
-  uint64_t epoch = 1;           // grows with every list
+  std::set<Stream> streams{};  // that have begun a list
+  std::set<Stream> listing{};  // whose list is not complete
+  uint64_t epoch = 1;          // grows with every list
   std::map<Stream, uint64_t> stream_epochs{};
 
   Mono lead_until{};

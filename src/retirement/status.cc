@@ -116,8 +116,8 @@ std::optional<Wall> NextAttempt(const Request& r) {
 }  // namespace
 
 const char* ToString(ConditionType type) {
-  constexpr std::array<const char*, kConditionTypes> kNames = {"Accepted", "Planned",     "Permitted",
-                                                               "Ready",    "Reconciling", "Stalled"};
+  constexpr std::array<const char*, kConditionTypes> kNames = {
+      "Accepted", "Planned", "Permitted", "Ready", "Reconciling", "Stalled"};
   return kNames[size_t(type)];
 }
 

@@ -36,15 +36,15 @@ struct Target {
   bool observed = false;  // at least one answer since this process began or the intent changed
   bool present = false;
   Sight sight{};
-  Mono seen_at{};        // when the DescribeInstances that said so was sent
-  Mono first_absent{};   // of the present row of absences
-  bool known = false;    // S8: it existed once, by our own sight, a status or the log
+  Mono seen_at{};           // when the DescribeInstances that said so was sent
+  Mono first_absent{};      // of the present row of absences
+  bool known = false;       // S8: it existed once, by our own sight, a status or the log
   bool seen_alive = false;  // this process saw it exist
   Lane seen_lane{};
   std::string seen_credential{};
 
   // What was done to it.
-  bool called = false;          // a call that named it ended at `last_call_end`
+  bool called = false;  // a call that named it ended at `last_call_end`
   Mono last_call_end{};
   Mono settle_until{};          // an unclear call may still take effect before
   bool accepted = false;        // a call was accepted since it was last seen outside the bin
@@ -58,12 +58,12 @@ struct Target {
   uint64_t batch = 0;
 
   // Waiting.
-  Mono due{};             // in kLook: when
-  Mono not_before{};      // not packed earlier: busy, or a fault of the service
-  uint8_t retries = 0;    // grows `not_before`
+  Mono due{};           // in kLook: when
+  Mono not_before{};    // not packed earlier: busy, or a fault of the service
+  uint8_t retries = 0;  // grows `not_before`
   uint8_t server_faults = 0;
-  uint32_t group = 0;     // it is called together with this group only: the search for offenders
-  Mono verify_until{};    // an accepted call should have shown by then
+  uint32_t group = 0;   // it is called together with this group only: the search for offenders
+  Mono verify_until{};  // an accepted call should have shown by then
   Reason wait_reason = Reason::kNone;
 };
 

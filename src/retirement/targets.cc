@@ -87,9 +87,9 @@ void ShowDuplicates(State& state, Target& t, Now now) {
     Request& r = *claim.request;
     if (&r == t.owner || !MayOwn(claim)) continue;
     SetMember(state, r, claim.member,
-              Agree(r, *t.owner) ? shared
-                                 : MemberChange{MemberState::kBlocked, Reason::kDuplicateRequest,
-                                                kOtherIntent},
+              Agree(r, *t.owner)
+                  ? shared
+                  : MemberChange{MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent},
               now);
   }
 }
@@ -278,7 +278,8 @@ void Reassess(State& state, Target& t, Now now) {
     ReassessOwned(state, t, chosen, now);
     return ShowDuplicates(state, t, now);
   }
-  if (const Claim* plan = PlanLook(t)) return ScheduleLook(state, t, plan->request->lane(), now.mono);
+  if (const Claim* plan = PlanLook(t))
+    return ScheduleLook(state, t, plan->request->lane(), now.mono);
   LeavePlace(state, t);
 }
 
@@ -307,7 +308,8 @@ void Give(State& state, const Claim& claim, const Target& t, const Finish& finis
     m.attempts = t.attempts;
     m.request_id = t.request_id;
   }
-  SetMember(state, *claim.request, claim.member, {finish.state, finish.reason, finish.message}, now);
+  SetMember(state, *claim.request, claim.member, {finish.state, finish.reason, finish.message},
+            now);
 }
 
 /// The owner wanted it destroyed, but a milder request is alive: its goal is reached, not ours.
@@ -329,8 +331,9 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
              {MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent, BatchResult::kNone},
              now);
       }
-    } else if (owns || gone || (finish.result == BatchResult::kRecycled && t.owner &&
-                                Agree(*claim.request, *t.owner))) {
+    } else if (owns || gone ||
+               (finish.result == BatchResult::kRecycled && t.owner &&
+                Agree(*claim.request, *t.owner))) {
       Give(state, claim, t, finish, now);
     }
   }

@@ -79,19 +79,23 @@ bool IsFinal(MemberState state) {
     case MemberState::kPending:
     case MemberState::kWaiting:
     case MemberState::kSubmitted:
-    case MemberState::kVerifying: return false;
+    case MemberState::kVerifying:
+      return false;
     case MemberState::kRetired:
     case MemberState::kRecycled:
     case MemberState::kBlocked:
     case MemberState::kFailed:
     case MemberState::kCancelled:
-    case MemberState::kPlanned: return true;
+    case MemberState::kPlanned:
+      return true;
   }
   __builtin_unreachable();
 }
 
 const char* ToString(Reason reason) { return kReasonNames[size_t(reason)]; }
-std::optional<Reason> ParseReason(std::string_view text) { return Find<Reason>(kReasonNames, text); }
+std::optional<Reason> ParseReason(std::string_view text) {
+  return Find<Reason>(kReasonNames, text);
+}
 const char* ToString(Phase phase) { return kPhaseNames[size_t(phase)]; }
 const char* ToString(BatchPhase phase) { return kBatchPhaseNames[size_t(phase)]; }
 std::optional<BatchPhase> ParseBatchPhase(std::string_view text) {

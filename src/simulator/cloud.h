@@ -28,7 +28,7 @@ struct Instance {
   std::string created = "2023-11-01T00:00:00Z";
   std::map<std::string, std::string> tags{};
   bool protected_from_termination = false;
-  bool refuse_for_good = false;   // answers FailedOperation.Unreturnable
+  bool refuse_for_good = false;  // answers FailedOperation.Unreturnable
   std::string isolated = "NOTISOLATED";
   std::string operation{};
   std::string operation_state{};

@@ -15,13 +15,13 @@ namespace simulator {
 
 struct Fault {
   enum class Kind {
-    kError,        // answer with `code`, nothing is executed
-    kStatus,       // answer with HTTP `status` and no envelope, nothing is executed
-    kDropBefore,   // close the connection, nothing is executed
-    kDropAfter,    // execute, then close the connection
-    kTruncate,     // execute, then send half of the answer
-    kDelay,        // execute, answer after `delay`
-    kPartial,      // execute the first half of the ids, then answer with `code`
+    kError,       // answer with `code`, nothing is executed
+    kStatus,      // answer with HTTP `status` and no envelope, nothing is executed
+    kDropBefore,  // close the connection, nothing is executed
+    kDropAfter,   // execute, then close the connection
+    kTruncate,    // execute, then send half of the answer
+    kDelay,       // execute, answer after `delay`
+    kPartial,     // execute the first half of the ids, then answer with `code`
   };
   Kind kind = Kind::kError;
   std::string action = "TerminateInstances";
@@ -29,9 +29,9 @@ struct Fault {
   std::string message = "An internal error has occurred.";
   int status = 502;
   base::Millis delay{1'000};
-  int64_t count = 1;     // how often it happens
-  int64_t skip = 0;      // calls of the action to let pass first
-  std::string id{};      // only for calls that name it
+  int64_t count = 1;  // how often it happens
+  int64_t skip = 0;   // calls of the action to let pass first
+  std::string id{};   // only for calls that name it
 };
 
 /// From {"kind": "dropAfter", "action": ..., ...}; an error names what is allowed.

@@ -29,14 +29,19 @@ Options Parse(int argc, char** argv) {
   Options o;
   po::options_description d(
       "cvm-simulator --seed FILE.yaml [--address HOST:PORT]\n\n"
-      "Speaks TerminateInstances and DescribeInstances of the CVM API (2017-03-12) on instances that\n"
+      "Speaks TerminateInstances and DescribeInstances of the CVM API (2017-03-12) on instances "
+      "that\n"
       "exist in memory only. GET /admin/calls shows what was called, POST /admin/faults makes it\n"
       "fail; docs/simulator.md describes both and the seed file.\n\nFlags");
   auto add = d.add_options();
   add("help", "show this text");
   add("address", po::value(&o.address), "HOST:PORT to listen on (127.0.0.1 and a free port)");
   add("seed", po::value(&o.seed_file), "YAML FILE with credentials and instances");
-  o.text = fmt::format("{}", [&] { std::ostringstream s; s << d; return s.str(); }());
+  o.text = fmt::format("{}", [&] {
+    std::ostringstream s;
+    s << d;
+    return s.str();
+  }());
   try {
     po::variables_map flags;
     po::store(po::command_line_parser(argc, argv).options(d).run(), flags);

@@ -77,7 +77,8 @@ struct Reader {
     if (g.like.id.empty() == g.prefix.empty()) {
       return errors.Add(node, "exactly one of id and prefix is required");
     }
-    if (g.count < 1 || g.count > kMostInstances) return errors.Add(node, "count must be 1 to 1000000");
+    if (g.count < 1 || g.count > kMostInstances)
+      return errors.Add(node, "count must be 1 to 1000000");
     if (g.prefix.size() >= kIdChars) return errors.Add(node, "prefix must be shorter than 8");
     Expand(g);
   }
@@ -104,27 +105,26 @@ struct Reader {
   }
 
   void Read(const YAML::Node& root) {
-    base::ReadMapping(
-        root,
-        {{"credentials",
-          [this](const YAML::Node& n) {
-            ReadList(n, [this](const YAML::Node& i) { ReadIdentity(i); });
-          }},
-         {"instances",
-          [this](const YAML::Node& n) {
-            ReadList(n, [this](const YAML::Node& i) { ReadGroup(i); });
-          }},
-         {"delays",
-          [this](const YAML::Node& n) {
-            base::ReadMapping(n,
-                              {{"terminateShortest", To(seed.terminate_shortest)},
-                               {"terminateLongest", To(seed.terminate_longest)},
-                               {"describeLag", To(seed.describe_lag)}},
-                              errors);
-          }},
-         {"limits", [this](const YAML::Node& n) { ReadLimits(n); }},
-         {"namesOffenders", To(seed.names_offenders)}},
-        errors);
+    base::ReadMapping(root,
+                      {{"credentials",
+                        [this](const YAML::Node& n) {
+                          ReadList(n, [this](const YAML::Node& i) { ReadIdentity(i); });
+                        }},
+                       {"instances",
+                        [this](const YAML::Node& n) {
+                          ReadList(n, [this](const YAML::Node& i) { ReadGroup(i); });
+                        }},
+                       {"delays",
+                        [this](const YAML::Node& n) {
+                          base::ReadMapping(n,
+                                            {{"terminateShortest", To(seed.terminate_shortest)},
+                                             {"terminateLongest", To(seed.terminate_longest)},
+                                             {"describeLag", To(seed.describe_lag)}},
+                                            errors);
+                        }},
+                       {"limits", [this](const YAML::Node& n) { ReadLimits(n); }},
+                       {"namesOffenders", To(seed.names_offenders)}},
+                      errors);
   }
 };
 

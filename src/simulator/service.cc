@@ -280,8 +280,10 @@ http::ServerResponse Service::Admin(const http::ServerRequest& request, base::No
   if (request.method == "POST" && target == "/admin/instances") {
     return ChangeInstance(request.body, now);
   }
-  return {404, {}, "known are GET /admin/calls, GET and POST /admin/instances, POST and DELETE "
-                   "/admin/faults\n"};
+  return {404,
+          {},
+          "known are GET /admin/calls, GET and POST /admin/instances, POST and DELETE "
+          "/admin/faults\n"};
 }
 
 http::ServerResponse Service::AddFault(const std::string& body) {

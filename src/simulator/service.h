@@ -34,7 +34,7 @@ class Service : private Nature {
     std::string method{};
     std::string target{};
     std::string request_id{};
-    std::string code{};      // "" for success
+    std::string code{};  // "" for success
     bool executed = false;
     bool answered = true;
     std::vector<std::string> ids{};

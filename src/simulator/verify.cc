@@ -76,7 +76,8 @@ base::Status CheckTc3(const http::ServerRequest& request, const std::string& que
     input.host = candidate;
     if (cvm::Tc3Authorization(*identity, input) == authorization) return base::Ok();
   }
-  return ApiError("AuthFailure.SignatureFailure", "The provided credentials could not be validated.");
+  return ApiError("AuthFailure.SignatureFailure",
+                  "The provided credentials could not be validated.");
 }
 
 base::Status CheckV1(const http::ServerRequest& request, const http::Headers& params,
@@ -107,7 +108,8 @@ base::Status CheckV1(const http::ServerRequest& request, const http::Headers& pa
     const std::string text = cvm::V1StringToSign(request.method, candidate, signed_params);
     if (cvm::V1Signature(*identity, method, text) == signature) return base::Ok();
   }
-  return ApiError("AuthFailure.SignatureFailure", "The provided credentials could not be validated.");
+  return ApiError("AuthFailure.SignatureFailure",
+                  "The provided credentials could not be validated.");
 }
 
 /// "InstanceIds.0" goes into a list at its index; everything else is a field.
@@ -115,9 +117,9 @@ void AddParam(ApiCall& call, const std::string& key, const std::string& value) {
   const size_t dot = key.rfind('.');
   size_t index = 0;
   const char* const last = key.data() + key.size();
-  const bool indexed =
-      dot != std::string::npos &&
-      std::from_chars(key.data() + dot + 1, last, index).ptr == last && index < 1000;
+  const bool indexed = dot != std::string::npos &&
+                       std::from_chars(key.data() + dot + 1, last, index).ptr == last &&
+                       index < 1000;
   if (!indexed) {
     call.fields[key] = value;
     return;

@@ -18,7 +18,7 @@ struct ApiCall {
   std::string version{};
   std::string region{};
   std::string secret_id{};
-  std::string client{};  // RequestClient
+  std::string client{};                                     // RequestClient
   std::map<std::string, std::vector<std::string>> lists{};  // InstanceIds
   std::map<std::string, std::string> fields{};
 };

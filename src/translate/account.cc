@@ -58,8 +58,7 @@ int ReadRate(base::JsonValue value, const char* field, int fallback,
 void ReadApi(base::JsonValue api, AccountSpec& spec, std::vector<std::string>& errors) {
   spec.use_get = ReadEnum(api["method"], "spec.api.method", {"POST", "GET"}, errors) == 1;
   const std::vector<std::string> signatures = {"TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1"};
-  spec.signature =
-      signatures[ReadEnum(api["signature"], "spec.api.signature", signatures, errors)];
+  spec.signature = signatures[ReadEnum(api["signature"], "spec.api.signature", signatures, errors)];
   spec.server_side_dry_run =
       ReadBool(api["serverSideDryRun"], "spec.api.serverSideDryRun", false, errors);
   spec.call_validity =

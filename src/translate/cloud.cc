@@ -42,11 +42,16 @@ std::optional<ServiceTime> TimeOf(const std::optional<cvm::ServiceDate>& date) {
 Answered::Outcome OutcomeOf(cvm::TerminateOutcome::Kind kind) {
   using Kind = cvm::TerminateOutcome::Kind;
   switch (kind) {
-    case Kind::kAccepted: return Answered::Outcome::kAccepted;
-    case Kind::kNotSent: return Answered::Outcome::kNotSent;
-    case Kind::kRefusedUnseen: return Answered::Outcome::kRefusedUnseen;
-    case Kind::kRejected: return Answered::Outcome::kRejected;
-    case Kind::kUnclear: return Answered::Outcome::kUnclear;
+    case Kind::kAccepted:
+      return Answered::Outcome::kAccepted;
+    case Kind::kNotSent:
+      return Answered::Outcome::kNotSent;
+    case Kind::kRefusedUnseen:
+      return Answered::Outcome::kRefusedUnseen;
+    case Kind::kRejected:
+      return Answered::Outcome::kRejected;
+    case Kind::kUnclear:
+      return Answered::Outcome::kUnclear;
   }
   __builtin_unreachable();
 }
@@ -56,26 +61,38 @@ Answered::Outcome OutcomeOf(cvm::TerminateOutcome::Kind kind) {
 Fault FaultOf(cvm::ErrorClass error_class) {
   using cvm::ErrorClass;
   switch (error_class) {
-    case ErrorClass::kThrottled: return Fault::kThrottled;
-    case ErrorClass::kCredentials: return Fault::kCredentials;
-    case ErrorClass::kExpired: return Fault::kExpired;
-    case ErrorClass::kAccount: return Fault::kAccount;
-    case ErrorClass::kUnauthorized: return Fault::kUnauthorized;
-    case ErrorClass::kServer: return Fault::kServer;
-    case ErrorClass::kBusy: return Fault::kBusy;
-    case ErrorClass::kObserve: return Fault::kObserve;
-    case ErrorClass::kBlocked: return Fault::kBlocked;
-    case ErrorClass::kFinal: return Fault::kFinal;
+    case ErrorClass::kThrottled:
+      return Fault::kThrottled;
+    case ErrorClass::kCredentials:
+      return Fault::kCredentials;
+    case ErrorClass::kExpired:
+      return Fault::kExpired;
+    case ErrorClass::kAccount:
+      return Fault::kAccount;
+    case ErrorClass::kUnauthorized:
+      return Fault::kUnauthorized;
+    case ErrorClass::kServer:
+      return Fault::kServer;
+    case ErrorClass::kBusy:
+      return Fault::kBusy;
+    case ErrorClass::kObserve:
+      return Fault::kObserve;
+    case ErrorClass::kBlocked:
+      return Fault::kBlocked;
+    case ErrorClass::kFinal:
+      return Fault::kFinal;
     case ErrorClass::kSplit:
-    case ErrorClass::kDryRunOk: return Fault::kSplit;
+    case ErrorClass::kDryRunOk:
+      return Fault::kSplit;
   }
   __builtin_unreachable();
 }
 
 Observed ReadObserved(const Observe& asked, const std::string& credential,
                       const cvm::DescribeOutcome& outcome) {
-  Observed event{asked.lane, asked.ids, outcome.sent, credential, std::vector<Sight>{},
-                 TimeOf(outcome.service_date)};
+  Observed event{asked.lane,           asked.ids,
+                 outcome.sent,         credential,
+                 std::vector<Sight>{}, TimeOf(outcome.service_date)};
   if (const auto* refusal = std::get_if<cvm::Refusal>(&outcome.answer)) {
     event.answer = RefusalOf(*refusal, outcome.unreachable);
     return event;
@@ -89,8 +106,13 @@ Observed ReadObserved(const Observe& asked, const std::string& credential,
 }
 
 Answered ReadAnswered(const Call& call, const cvm::TerminateOutcome& outcome) {
-  Answered event{call.lane, call.sequence, OutcomeOf(outcome.kind), outcome.request_id,
-                 RefusalOf(outcome.refusal, false), false, TimeOf(outcome.service_date)};
+  Answered event{call.lane,
+                 call.sequence,
+                 OutcomeOf(outcome.kind),
+                 outcome.request_id,
+                 RefusalOf(outcome.refusal, false),
+                 false,
+                 TimeOf(outcome.service_date)};
   event.fence_was_fresh =
       outcome.left_at != Mono{} && outcome.left_at - call.committed_at <= seconds{1};
   return event;

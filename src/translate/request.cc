@@ -38,8 +38,8 @@ void ReadMembers(base::JsonValue list, RequestSpec& spec, std::vector<std::strin
     if (!seen.insert(*id).second) errors.push_back(field + ".id is given twice");
     MemberSpec member(*id);
     if (const base::JsonValue e = item["expect"]; e.exists()) {
-      member.expect = std::make_unique<Expectation>(Expectation{
-          std::string(e["name"].String()), std::string(e["privateIP"].String())});
+      member.expect = std::make_unique<Expectation>(
+          Expectation{std::string(e["name"].String()), std::string(e["privateIP"].String())});
     }
     spec.members.push_back(std::move(member));
   });
@@ -59,13 +59,13 @@ void ReadSchedule(base::JsonValue s, RequestSpec& spec, std::vector<std::string>
 
 Intent ReadIntent(base::JsonValue t, std::vector<std::string>& errors) {
   Intent intent;
-  const size_t prepaid = ReadEnum(t["prepaid"], "spec.termination.prepaid",
-                                  {"Recycle", "Refuse", "Destroy"}, errors);
+  const size_t prepaid =
+      ReadEnum(t["prepaid"], "spec.termination.prepaid", {"Recycle", "Refuse", "Destroy"}, errors);
   intent.prepaid = prepaid == 2   ? PrepaidPolicy::kDestroy
                    : prepaid == 1 ? PrepaidPolicy::kRefuse
                                   : PrepaidPolicy::kRecycle;
-  const bool refuse = ReadEnum(t["postpaid"], "spec.termination.postpaid",
-                               {"Terminate", "Refuse"}, errors) == 1;
+  const bool refuse =
+      ReadEnum(t["postpaid"], "spec.termination.postpaid", {"Terminate", "Refuse"}, errors) == 1;
   intent.postpaid = refuse ? PostpaidPolicy::kRefuse : PostpaidPolicy::kTerminate;
   intent.release_address =
       ReadBool(t["releaseAddress"], "spec.termination.releaseAddress", false, errors);
@@ -227,8 +227,7 @@ std::string WriteRequestStatus(const std::string& version, const RequestStatus& 
   BeginStatusPatch(json, version);
   json.Field("observedGeneration", s.observed_generation);
   json.Field("phase", ToString(s.phase));
-  json.Field("progress",
-             std::to_string(GoodMembers(s)) + "/" + std::to_string(s.summary.total));
+  json.Field("progress", std::to_string(GoodMembers(s)) + "/" + std::to_string(s.summary.total));
   WriteSummary(json, s.summary);
   WritePlan(json, s.plan);
   WriteTime(json, "nextAttemptTime", s.next_attempt);

@@ -17,8 +17,7 @@ base::Result<retirement::RequestObject> ReadRequest(base::JsonValue object);
 retirement::LiveRequest ReadLiveRequest(const retirement::RequestKey& key, base::JsonValue object);
 
 /// A merge patch of the status on `version` of our view, with null for what is not there.
-std::string WriteRequestStatus(const std::string& version,
-                               const retirement::RequestStatus& status,
+std::string WriteRequestStatus(const std::string& version, const retirement::RequestStatus& status,
                                const retirement::Lane& lane);
 
 }  // namespace translate

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "retirement/durations.h"
-#include "retirement/targets.h"
-#include "retirement/batches.h"
-#include "retirement/outbox.h"
 #include "retirement/accounts.h"
+#include "retirement/batches.h"
+#include "retirement/durations.h"
+#include "retirement/outbox.h"
 #include "retirement/registry.h"
+#include "retirement/targets.h"
 
 namespace simulation {
 namespace {
@@ -159,8 +159,12 @@ void World::Feed(const Event& event) {
   idle_ticks_ = std::holds_alternative<Tick>(event) ? idle_ticks_ + 1 : 0;
   if (idle_ticks_ > 500) {
     const State& st = engine_->state();
-    const auto d = [&](Mono m) { return m == base::kNever ? std::string("never") : std::to_string((m - now_).count()); };
-    Trace("look " + d(NextLook(st, Present())) + " batch " + d(NextBatchWake(st, Present())) + " write " + d(NextWrite(st)) + " acct " + d(NextAccountWrite(st)) + " wall " + d(NextWallWake(st, Present())));
+    const auto d = [&](Mono m) {
+      return m == base::kNever ? std::string("never") : std::to_string((m - now_).count());
+    };
+    Trace("look " + d(NextLook(st, Present())) + " batch " + d(NextBatchWake(st, Present())) +
+          " write " + d(NextWrite(st)) + " acct " + d(NextAccountWrite(st)) + " wall " +
+          d(NextWallWake(st, Present())));
   }
   if (idle_ticks_ > 500) Fail("E4: the engine wakes without doing anything");
   StepResult result = engine_->Step(event, Present());
@@ -168,7 +172,8 @@ void World::Feed(const Event& event) {
   for (const Action& action : result.actions) {
     // A process may die between any two of its actions.
     if (Fault("crash", 0.0015)) {
-      At(Delay(20'000), [this] { StartProcess(); }, false);
+      At(
+          Delay(20'000), [this] { StartProcess(); }, false);
       ++incarnation_;
       return;
     }
@@ -192,14 +197,14 @@ void World::Do(const Observe& a) {
   const Mono sent = now_;
   const auto reply = [this, a, sent](std::variant<std::vector<Sight>, Refusal> answer) {
     Observed observed{a.lane, a.ids, sent, "key-1", std::move(answer), {}};
-    observed.service_time = ServiceTime{
-        std::chrono::floor<seconds>(Present().wall), now_};
+    observed.service_time = ServiceTime{std::chrono::floor<seconds>(Present().wall), now_};
     At(Delay(200), [this, observed] { Feed(observed); });
   };
   At(Delay(300), [this, a, reply] {
     if (a.ids.size() > 100) Fail("a look at more than 100 ids");
     if (Fault("describe throttled", 0.05)) {
-      return reply(Refusal{Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "slow down", {}});
+      return reply(
+          Refusal{Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "slow down", {}});
     }
     if (Fault("describe fails", 0.05)) {
       return reply(Refusal{Fault::kUnreachable, Reason::kNone, "", "no connection", {}});
@@ -223,7 +228,8 @@ void World::Do(const Call& a) {
     if (Fault("no connection", 0.03)) return Answer(a, not_sent, Delay(5'000));
     // What has left may arrive late, even after its sender has died.
     const Millis late = Fault("call delayed in the network", 0.05) ? Delay(120'000) : Delay(100);
-    At(late, [this, a] { Deliver(a); }, false);
+    At(
+        late, [this, a] { Deliver(a); }, false);
     Answered unclear{a.lane, a.sequence, Answered::Outcome::kUnclear, {}, {}, false, {}};
     Answer(a, unclear, kTimeOut);
   });
@@ -496,8 +502,9 @@ void World::JudgeEnd() {
                 std::to_string(x.looking) + " batch " + std::to_string(x.batch) + " observed " +
                 std::to_string(x.observed) + " present " + std::to_string(x.present) + " due " +
                 std::to_string((x.due - now_).count()) + " owner " +
-                (x.owner ? x.owner->key.name : "none") + " claims " + std::to_string(x.claims.size()) +
-                " state " + x.sight.state + " " + std::to_string(x.sight.operating) + " seen " +
+                (x.owner ? x.owner->key.name : "none") + " claims " +
+                std::to_string(x.claims.size()) + " state " + x.sight.state + " " +
+                std::to_string(x.sight.operating) + " seen " +
                 std::to_string((x.seen_at - now_).count()) + " settle " +
                 std::to_string((x.settle_until - now_).count()));
           for (const Claim& c : x.claims) {
@@ -549,21 +556,26 @@ void World::Populate() {
 void World::ScheduleUsers() {
   for (int i = 0; i < shape_.requests; ++i) {
     const Millis when = Delay(60'000);
-    At(when, [this, i] {
-      RequestObject r;
-      r.key = {"team", "r" + std::to_string(i)};
-      r.uid = "uid-" + std::to_string(++order_);
-      r.generation = 1;
-      r.created = std::chrono::floor<seconds>(Present().wall);
-      r.spec.region = kLane.region;
-      r.spec.intent.prepaid = random_.Chance(0.3) ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
-      std::set<InstanceId> chosen;
-      for (int m = 0; m < shape_.members; ++m) chosen.insert(ids_[random_.Below(ids_.size())]);
-      for (const InstanceId id : chosen) r.spec.members.push_back(MemberSpec(id));
-      PutRequest(r);
-    }, false);
+    At(
+        when,
+        [this, i] {
+          RequestObject r;
+          r.key = {"team", "r" + std::to_string(i)};
+          r.uid = "uid-" + std::to_string(++order_);
+          r.generation = 1;
+          r.created = std::chrono::floor<seconds>(Present().wall);
+          r.spec.region = kLane.region;
+          r.spec.intent.prepaid =
+              random_.Chance(0.3) ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
+          std::set<InstanceId> chosen;
+          for (int m = 0; m < shape_.members; ++m) chosen.insert(ids_[random_.Below(ids_.size())]);
+          for (const InstanceId id : chosen) r.spec.members.push_back(MemberSpec(id));
+          PutRequest(r);
+        },
+        false);
   }
-  At(Delay(40'000), [this] { UserActs(); }, false);
+  At(
+      Delay(40'000), [this] { UserActs(); }, false);
 }
 
 /// Users change their minds at any moment.
@@ -586,13 +598,15 @@ void World::UserActs() {
     }
     return;
   }
-  At(Delay(60'000), [this] { UserActs(); }, false);
+  At(
+      Delay(60'000), [this] { UserActs(); }, false);
   if (requests_.empty()) return;
   auto it = requests_.begin();
   std::advance(it, int64_t(random_.Below(requests_.size())));
   RequestObject r = it->second;
   switch (random_.Below(8)) {
-    case 0: return DropRequest(r.key);
+    case 0:
+      return DropRequest(r.key);
     case 1:
       r.spec.suspend = !r.spec.suspend;
       ++r.generation;

@@ -147,10 +147,10 @@ class World : private simulator::Nature {
 
   simulator::Cloud cloud_;
   std::vector<InstanceId> ids_;
-  std::map<InstanceId, int> accepted_calls_;          // since last seen outside the bin
+  std::map<InstanceId, int> accepted_calls_;  // since last seen outside the bin
   std::map<InstanceId, std::vector<Wish>> wishes_;
   std::vector<Wish> account_open_;
-  std::map<InstanceId, bool> destroy_wanted_;         // ever, by any request
+  std::map<InstanceId, bool> destroy_wanted_;          // ever, by any request
   std::map<std::pair<Lane, uint64_t>, int> executed_;  // per entry
 };
 

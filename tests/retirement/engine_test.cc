@@ -1,0 +1,425 @@
+// The engine as a whole: short stories, told as events.
+#include "retirement/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "retirement/durations.h"
+
+namespace retirement {
+namespace {
+
+const Lane kLane{"default", "ap-guangzhou"};
+
+/// Drives an engine by hand; time moves only when a test says so.
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() : engine_(Config{{}, hours{720}, "operator", "me"}) {
+    account_.name = "default";
+    account_.uid = "account";
+    account_.version = "10";
+    account_.generation = 1;
+    account_.spec.mode = Mode::kExecute;
+    account_.spec.regions = {kLane.region};
+    account_.spec.all_namespaces = true;
+    account_.status.installation = "operator";
+  }
+
+  void Step(const Event& event) {
+    StepResult result = engine_.Step(event, now_);
+    for (Action& a : result.actions) actions_.push_back(std::move(a));
+    wake_ = result.wake;
+  }
+  void Wait(Millis time) {
+    const Mono end = now_.mono + time;
+    while (wake_ <= end) {
+      const Millis step = std::max(Millis{1}, wake_ - now_.mono);
+      now_.mono += step;
+      now_.wall += step;
+      Step(Tick{});
+    }
+    now_.wall += end - now_.mono;
+    now_.mono = end;
+  }
+  void Begin(const std::vector<RequestObject>& requests, const std::vector<BatchObject>& log = {}) {
+    Step(Lead{base::kNever});
+    for (const Kind kind : {Kind::kBatch, Kind::kAccount, Kind::kRequest}) {
+      Step(ResetBegin{{kind, ""}});
+      if (kind == Kind::kAccount) Step(AccountSeen{account_});
+      if (kind == Kind::kRequest) {
+        for (const auto& r : requests) Step(RequestSeen{r});
+      }
+      if (kind == Kind::kBatch) {
+        for (const auto& b : log) Step(BatchSeen{b});
+      }
+      Step(ResetEnd{{kind, ""}, "100", now_.mono});
+    }
+    Step(CredentialsChanged{"default", "key", ""});
+    Wait(Millis{150});
+  }
+
+  /// Takes the first action of a type off the list.
+  template <typename T>
+  std::optional<T> Take() {
+    for (auto it = actions_.begin(); it != actions_.end(); ++it) {
+      if (!std::holds_alternative<T>(*it)) continue;
+      T action = std::get<T>(std::move(*it));
+      actions_.erase(it);
+      return action;
+    }
+    return std::nullopt;
+  }
+  template <typename T>
+  size_t CountOf() const {
+    return size_t(std::count_if(actions_.begin(), actions_.end(),
+                                [](const Action& a) { return std::holds_alternative<T>(a); }));
+  }
+
+  RequestObject Request(const std::string& name, const std::vector<std::string>& ids) {
+    RequestObject r;
+    r.key = {"team", name};
+    r.uid = "uid-" + name;
+    r.version = std::to_string(++version_);
+    r.generation = 1;
+    r.created = now_.wall;
+    r.spec.region = kLane.region;
+    for (const std::string& id : ids) r.spec.members.push_back(MemberSpec(*InstanceId::Parse(id)));
+    return r;
+  }
+  void Answer(const Observe& look, const char* state,
+              std::string_view charge = "POSTPAID_BY_HOUR") {
+    std::vector<Sight> sights;
+    for (const InstanceId id : look.ids) {
+      Sight s;
+      s.id = id;
+      s.state = state;
+      s.charge = ChargeType(charge);
+      if (*state != '\0') sights.push_back(s);
+    }
+    Observed o{look.lane, look.ids, now_.mono, "key", sights, {}};
+    o.service_time = ServiceTime{std::chrono::floor<seconds>(now_.wall), now_.mono};
+    Step(o);
+  }
+  void AnswerLook(const char* state, std::string_view charge = "POSTPAID_BY_HOUR") {
+    const auto look = Take<Observe>();
+    ASSERT_TRUE(look);
+    Answer(*look, state, charge);
+  }
+  /// From the look to the call.
+  std::optional<Call> GoToCall() {
+    Wait(seconds{2});
+    if (const auto confirm = Take<Confirm>()) Confirmed_(*confirm);
+    const auto commit = Take<Commit>();
+    if (!commit) return std::nullopt;
+    committed_ = commit->batch;
+    Step(Committed{kLane, commit->batch.sequence, Committed::Outcome::kCreated,
+                   std::to_string(++version_), ""});
+    Wait(seconds{1});
+    return Take<Call>();
+  }
+  void Confirmed_(const Confirm& c) {
+    Confirmed done{c.token, now_.mono, true, {}, {}};
+    for (const RequestKey& key : c.requests) {
+      const auto& r = *engine_.state().requests.at(key);
+      done.requests.push_back({key, true, r.uid, r.generation, false, r.hold});
+    }
+    if (!c.account.empty())
+      done.account = LiveAccount{"default", true, "account", account_.generation};
+    Step(done);
+  }
+  void AnswerCall(const Call& call, Answered::Outcome outcome, Refusal refusal = {}) {
+    Answered a{call.lane, call.sequence, outcome, "request-id", std::move(refusal), false, {}};
+    Step(a);
+  }
+  const MemberStatus& Member(const std::string& request, size_t i = 0) {
+    return engine_.state().requests.at({"team", request})->members.at(i);
+  }
+
+  Engine engine_;
+  AccountObject account_;
+  Now now_{Mono{hours{1}}, Wall{hours{500'000}}};
+  Mono wake_ = base::kNever;
+  std::vector<Action> actions_;
+  BatchObject committed_;
+  int version_ = 20;
+};
+
+TEST_F(EngineTest, LooksCommitsCallsRecordsAndVerifies) {
+  Begin({Request("r", {"ins-00000001", "ins-00000002"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->ids.size(), 2u);
+  EXPECT_EQ(Member("r").state, MemberState::kSubmitted);
+  AnswerCall(*call, Answered::Outcome::kAccepted);
+  EXPECT_EQ(Member("r").state, MemberState::kVerifying);
+  ASSERT_TRUE(Take<Record>());
+  Step(Recorded{kLane, 1, true, false, false, "200", now_.mono});
+  Wait(seconds{2});
+  AnswerLook("");
+  Wait(seconds{4});
+  AnswerLook("");
+  EXPECT_EQ(Member("r").state, MemberState::kRetired);
+  EXPECT_EQ(Member("r").reason, Reason::kRetiredByUs);
+  const auto closing = Take<Record>();
+  ASSERT_TRUE(closing);
+  EXPECT_EQ(closing->batch.phase, BatchPhase::kVerified);
+}
+
+// S3: no call without a committed entry, and none while another process may have written it.
+TEST_F(EngineTest, AnEntryThatSomebodyElseWroteIsReadNotCalled) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  Wait(seconds{2});
+  const auto commit = Take<Commit>();
+  ASSERT_TRUE(commit);
+  EXPECT_FALSE(Take<Call>());
+  Step(Committed{kLane, 1, Committed::Outcome::kExists, "", ""});
+  EXPECT_TRUE(Take<ReadBatch>());
+  BatchObject foreign = commit->batch;
+  foreign.holder = "another";
+  foreign.version = "150";
+  Step(BatchSeen{foreign});
+  Wait(seconds{30});
+  EXPECT_FALSE(Take<Call>());
+  EXPECT_FALSE(Take<Commit>());
+  EXPECT_EQ(Member("r").reason, Reason::kAmbiguous);
+}
+
+// S4: an unclear answer is settled, observed, and only then decided anew.
+TEST_F(EngineTest, AnUnclearCallIsNotRepeatedBeforeItsSettleTime) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kUnclear);
+  const Millis settle = account_.spec.call_validity + kMaxEffectLag;
+  Wait(settle - seconds{5});
+  EXPECT_EQ(CountOf<Call>() + CountOf<Commit>(), 0u);
+  Wait(seconds{30});
+  AnswerLook("RUNNING");
+  call = GoToCall();
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->sequence, 2u);
+}
+
+// S6, S10: what changed between commit and call is honoured.
+TEST_F(EngineTest, AHoldBetweenCommitAndCallAbandonsTheBatch) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  Begin({r});
+  AnswerLook("RUNNING");
+  Wait(seconds{2});
+  const auto commit = Take<Commit>();
+  ASSERT_TRUE(commit);
+  r.hold = "x=wait";
+  r.version = "99";
+  Step(RequestSeen{r});
+  Step(Committed{kLane, 1, Committed::Outcome::kCreated, "120", ""});
+  Wait(seconds{5});
+  EXPECT_FALSE(Take<Call>());
+  const auto record = Take<Record>();
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->batch.phase, BatchPhase::kAbandoned);
+}
+
+// S12: an old view is confirmed live, and a difference stops the batch.
+TEST_F(EngineTest, AnOldViewIsConfirmedBeforeTheCommit) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.not_before = now_.wall + minutes{5};
+  Begin({r});
+  AnswerLook("RUNNING");
+  Wait(minutes{5} + seconds{1});
+  AnswerLook("RUNNING");
+  Wait(seconds{2});
+  EXPECT_FALSE(Take<Commit>());
+  const auto confirm = Take<Confirm>();
+  ASSERT_TRUE(confirm);
+  Confirmed gone{confirm->token, now_.mono, true, {}, {}};
+  gone.requests.push_back({r.key, false, "", 0, false, ""});
+  gone.account = LiveAccount{"default", true, "account", 1};
+  Step(gone);
+  Wait(seconds{5});
+  EXPECT_FALSE(Take<Commit>());
+  EXPECT_TRUE(Take<Reconnect>());
+}
+
+// S7: no call outside the lease's validity.
+TEST_F(EngineTest, NothingIsCalledAfterTheLease) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  Step(Lead{now_.mono + seconds{1}});
+  Wait(seconds{10});
+  EXPECT_FALSE(Take<Call>());
+  EXPECT_FALSE(Take<Commit>());
+}
+
+TEST_F(EngineTest, ACallIsSentBeforeTheEarliestOfItsLimits) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  Step(Lead{now_.mono + seconds{6}});
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  EXPECT_LE(call->send_before, engine_.state().lead_until - kFenceMargin);
+  EXPECT_EQ(call->signed_at, committed_.signed_at);
+}
+
+// DryRun of an account plans and calls nothing.
+TEST_F(EngineTest, AnAccountInDryRunPlansAndWaits) {
+  account_.spec.mode = Mode::kDryRun;
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  Wait(minutes{2});
+  EXPECT_EQ(CountOf<Commit>() + CountOf<Call>(), 0u);
+  EXPECT_EQ(engine_.state().requests.at({"team", "r"})->plan.postpaid, 1);
+  const auto write = Take<WriteStatus>();
+  ASSERT_TRUE(write);
+  EXPECT_EQ(write->status.phase, Phase::kWaiting);
+}
+
+TEST_F(EngineTest, ADryRunRequestIsFinalWhenPlanned) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.mode = Mode::kDryRun;
+  Begin({r});
+  AnswerLook("RUNNING");
+  Wait(minutes{2});
+  EXPECT_EQ(CountOf<Commit>(), 0u);
+  EXPECT_EQ(Member("r").state, MemberState::kPlanned);
+  EXPECT_EQ(Take<WriteStatus>()->status.phase, Phase::kDryRun);
+}
+
+TEST_F(EngineTest, TheOldestRequestOwnsAnInstanceAndTheOtherSharesTheOutcome) {
+  RequestObject young = Request("young", {"ins-00000001"});
+  young.created += hours{1};
+  Begin({Request("old", {"ins-00000001"}), young});
+  AnswerLook("RUNNING");
+  EXPECT_EQ(Member("young").reason, Reason::kDuplicateRequest);
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kAccepted);
+  Wait(seconds{2});
+  AnswerLook("");
+  Wait(seconds{4});
+  AnswerLook("");
+  EXPECT_EQ(Member("old").state, MemberState::kRetired);
+  EXPECT_EQ(Member("young").state, MemberState::kRetired);
+}
+
+TEST_F(EngineTest, ARequestThatWantsSomethingElseIsBlockedNotServed) {
+  RequestObject young = Request("young", {"ins-00000001"});
+  young.created += hours{1};
+  young.spec.intent.release_address = true;
+  Begin({Request("old", {"ins-00000001"}), young});
+  AnswerLook("RUNNING");
+  EXPECT_EQ(Member("young").state, MemberState::kBlocked);
+  EXPECT_EQ(Member("young").reason, Reason::kDuplicateRequest);
+  EXPECT_EQ(Member("young").message_view().find("old"), std::string_view::npos);
+}
+
+TEST_F(EngineTest, ThrottlingRepeatsTheSameEntry) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kRefusedUnseen,
+             {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "", {}});
+  Wait(seconds{2});
+  while (const auto confirm = Take<Confirm>()) Confirmed_(*confirm);
+  Wait(seconds{1});
+  call = Take<Call>();
+  ASSERT_TRUE(call) << actions_.size();
+  EXPECT_EQ(call->sequence, 1u);
+}
+
+TEST_F(EngineTest, RejectedCredentialsOpenTheBreakerAndAChangeHealsIt) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kRefusedUnseen,
+             {Fault::kCredentials, Reason::kUnauthorized, "AuthFailure.SecretIdNotFound", "m", {}});
+  Wait(seconds{3});
+  EXPECT_FALSE(Take<Observe>());
+  EXPECT_EQ(engine_.state().accounts.at("default").not_ready.reason, "CredentialsRejected");
+  Step(CredentialsChanged{"default", "new-key", ""});
+  Wait(seconds{1});
+  EXPECT_TRUE(Take<Observe>());
+}
+
+TEST_F(EngineTest, ARefusedBatchIsDividedByTheHint) {
+  Begin({Request("r", {"ins-00000001", "ins-00000002", "ins-00000003"})});
+  AnswerLook("RUNNING");
+  auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kFinal,
+              Reason::kNotReturnable,
+              "FailedOperation.Unreturnable",
+              "m",
+              {*InstanceId::Parse("ins-00000002")}});
+  Wait(seconds{1});
+  AnswerLook("RUNNING");  // S4: everything is looked at again first
+  call = GoToCall();
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->ids.size(), 2u);
+  AnswerCall(*call, Answered::Outcome::kAccepted);
+  call = GoToCall();
+  ASSERT_TRUE(call);
+  ASSERT_EQ(call->ids.size(), 1u);
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "m", {}});
+  EXPECT_EQ(Member("r", 1).state, MemberState::kFailed);
+  EXPECT_EQ(Member("r", 1).reason, Reason::kNotReturnable);
+}
+
+// E3: what an earlier process wrote is taken over, and written again only if it differs.
+TEST_F(EngineTest, ARestartWithNothingToDoWritesNothing) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.suspend = true;
+  Begin({r});
+  AnswerLook("RUNNING");
+  Wait(minutes{2});
+  const auto write = Take<WriteStatus>();
+  ASSERT_TRUE(write);
+  r.status = write->status;
+  const auto account_write = Take<WriteAccountStatus>();
+  ASSERT_TRUE(account_write);
+  account_.status = account_write->status;
+
+  engine_ = Engine(Config{{}, hours{720}, "operator", "me-again"});
+  actions_.clear();
+  wake_ = base::kNever;
+  Begin({r});
+  Wait(minutes{3});
+  EXPECT_EQ(CountOf<WriteStatus>(), 0u);
+  EXPECT_EQ(CountOf<WriteAccountStatus>(), 0u);
+  EXPECT_EQ(CountOf<Observe>(), 0u);
+}
+
+TEST_F(EngineTest, ExpiryCancelsWhatHasNotBegun) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.suspend = true;
+  r.spec.expires_at = now_.wall + minutes{1};
+  Begin({r});
+  AnswerLook("RUNNING");
+  Wait(minutes{2});
+  EXPECT_EQ(Member("r").state, MemberState::kCancelled);
+  EXPECT_EQ(Member("r").reason, Reason::kExpired);
+}
+
+TEST_F(EngineTest, StopBeginsNothingAndFinishesWhatIsInFlight) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  StepResult result = engine_.Step(Stop{}, now_);
+  EXPECT_FALSE(result.quiescent);
+  result =
+      engine_.Step(Answered{kLane, 1, Answered::Outcome::kAccepted, "id", {}, false, {}}, now_);
+  EXPECT_FALSE(result.quiescent);  // its record is on its way
+  result = engine_.Step(Recorded{kLane, 1, true, false, false, "300", now_.mono}, now_);
+  EXPECT_TRUE(result.quiescent);
+}
+
+}  // namespace
+}  // namespace retirement
