@@ -2,6 +2,7 @@
 """Runs the tests in Python, prints their number by layer, and why any was skipped."""
 
 import pathlib
+import signal
 import sys
 import time
 import unittest
@@ -22,6 +23,8 @@ class Result(unittest.TextTestResult):
 
 
 def main():
+    # So that a test run that is ended leaves no process behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = sys.argv[1:]
     failed, lines = False, []
     for layer in LAYERS:

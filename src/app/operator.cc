@@ -143,8 +143,12 @@ class Parts {
         translate::EndpointPolicy{config_.allowed_endpoints, config_.allow_plain_http},
         config_.watch_namespaces);
     loop_ = std::make_unique<controller::Loop>(
-        retirement::Config{
-            {config_.batch_idle, config_.batch_max}, config_.batch_retention, ns_, identity_},
+        retirement::Config{{config_.batch_idle, config_.batch_max},
+                           config_.batch_retention,
+                           ns_,
+                           identity_,
+                           config_.watch_namespaces.empty() ? std::vector<std::string>{""}
+                                                            : config_.watch_namespaces},
         controller::Loop::Parts{inbox_, kube_, cloud_, metrics_,
                                 [this](retirement::Kind kind) { watches_->Relist(kind); }});
     return base::Ok();

@@ -138,17 +138,21 @@ void CloudExecutor::Do(const Call& action) {
       });
 }
 
-void CloudExecutor::Store(const std::string& account, base::Result<cvm::Credentials> credentials) {
-  CredentialsChanged event{account, "", ""};
+void CloudExecutor::Store(const ReadCredentials& action,
+                          base::Result<cvm::Credentials> credentials) {
+  CredentialsChanged event{action.account, "", "", action.spec.secret_name, ""};
   {
     const std::lock_guard lock(mutex_);
-    Known& known = known_[account];
+    Known& known = known_[action.account];
+    known = {};
+    known.secret_name = action.spec.secret_name;
     if (credentials) {
-      known.hash = cvm::CredentialHash("cvm-retirement.dev/" + account, *credentials);
+      const std::string salt = "cvm-retirement.dev/" + action.account;
+      known.hash = cvm::CredentialHash(salt, *credentials);
+      event.revision = cvm::CredentialRevision(salt, *credentials);
       known.credentials = *std::move(credentials);
     } else {
       event.error = credentials.error().message;
-      known = {};
     }
     event.credential = known.hash;
   }
@@ -156,16 +160,15 @@ void CloudExecutor::Store(const std::string& account, base::Result<cvm::Credenti
 }
 
 void CloudExecutor::Do(const ReadCredentials& action) {
-  if (action.spec.secret_name.empty()) {
-    return Store(action.account, FromEnvironment(setup_.environment));
-  }
+  if (action.spec.secret_name.empty()) return Store(action, FromEnvironment(setup_.environment));
   const kube::Path path{"v1", setup_.ns, "secrets", action.spec.secret_name, ""};
   kube_->Get(path, [self = shared_from_this(), action](base::Result<kube::Reply> reply, Mono) {
-    // While the API server does not answer, what we have stays good.
+    // While the API server does not answer, what we have from the same Secret stays good.
     const bool no_answer = !reply && reply.error().code != base::Code::kNotFound &&
                            reply.error().code != base::Code::kPermissionDenied;
-    if (no_answer && !self->KnownOf(action.account).hash.empty()) return;
-    self->Store(action.account, FromSecret(action.spec, self->setup_.ns, reply));
+    const Known known = self->KnownOf(action.account);
+    if (no_answer && !known.hash.empty() && known.secret_name == action.spec.secret_name) return;
+    self->Store(action, FromSecret(action.spec, self->setup_.ns, reply));
   });
 }
 

@@ -37,9 +37,10 @@ class CloudExecutor : public std::enable_shared_from_this<CloudExecutor> {
   struct Known {
     cvm::Credentials credentials{};
     std::string hash{};
+    std::string secret_name{};
   };
   Known KnownOf(const std::string& account);
-  void Store(const std::string& account, base::Result<cvm::Credentials> credentials);
+  void Store(const retirement::ReadCredentials& action, base::Result<cvm::Credentials> credentials);
   cvm::Form FormOf(const retirement::Lane& lane, const retirement::CallOptions& options) const;
   uint32_t Nonce();
 

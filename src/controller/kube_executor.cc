@@ -44,7 +44,11 @@ std::string VersionIn(const std::string& body) {
 
 /// Whether a stored entry is the one that we tried to create.
 bool IsOurs(const BatchObject& stored, const BatchObject& tried) {
-  return stored.holder == tried.holder && stored.members.size() == tried.members.size() &&
+  const auto second = [](Wall t) { return std::chrono::floor<seconds>(t); };
+  return stored.holder == tried.holder && second(stored.signed_at) == second(tried.signed_at) &&
+         stored.step == tried.step && stored.release_address == tried.release_address &&
+         stored.release_disks == tried.release_disks &&
+         stored.members.size() == tried.members.size() &&
          std::equal(stored.members.begin(), stored.members.end(), tried.members.begin(),
                     [](const BatchMember& a, const BatchMember& b) {
                       return a.id == b.id && a.uid == b.uid;
@@ -153,7 +157,7 @@ void KubeExecutor::Do(const Confirm& action) {
          const auto root =
              reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
          event.complete = event.complete && (root || gone);
-         event.account = LiveAccount{name, false, "", 0};
+         if (root || gone) event.account = LiveAccount{name, false, "", 0};
          if (!root) return;
          event.account->found = true;
          event.account->uid = (*root)["metadata"]["uid"].String();
@@ -228,9 +232,15 @@ void KubeExecutor::Do(const retirement::ReadBatch& action) {
                        [self, action, done](base::Result<kube::Reply> reply, Mono) {
                          const auto batch = reply ? ParseBatch(reply->body)
                                                   : base::Result<BatchObject>(reply.error());
-                         if (batch) self->inbox_.Push(BatchSeen{*batch});
-                         if (!batch && batch.error().code == Code::kNotFound) {
+                         if (batch) {
+                           self->inbox_.Push(BatchSeen{*batch});
+                         } else if (batch.error().code == Code::kNotFound ||
+                                    batch.error().code == Code::kInternal) {
+                           // Gone, or nothing that an operator wrote.
                            self->inbox_.Push(BatchGone{action.lane, action.sequence});
+                         } else {
+                           // Nothing of its lane is committed before it has been read.
+                           http::RunAfter(kRetry, [self, action] { self->Do(action); });
                          }
                          done();
                        });
@@ -349,7 +359,8 @@ void KubeExecutor::Do(const retirement::ReadLease& action) {
     self->client_->Get(
         {"coordination.k8s.io/v1", action.ns, "leases", "cvm-retirement-operator", ""},
         [self, action, done](base::Result<kube::Reply> reply, Mono) {
-          self->inbox_.Push(LeaseSeen{action.account, self->LeaseIsAlive(action.ns, reply)});
+          self->inbox_.Push(
+              LeaseSeen{action.account, action.ns, self->LeaseIsAlive(action.ns, reply)});
           done();
         });
   });

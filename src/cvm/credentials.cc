@@ -42,4 +42,9 @@ std::string CredentialHash(const std::string& salt, const Credentials& credentia
   return base::Sha256Hex(salt + "\n" + credentials.secret_id).substr(0, 16);
 }
 
+std::string CredentialRevision(const std::string& salt, const Credentials& credentials) {
+  return base::Sha256Hex(salt + "\n" + credentials.secret_id + "\n" +
+                         credentials.secret_key.Reveal() + "\n" + credentials.token.Reveal());
+}
+
 }  // namespace cvm

@@ -23,4 +23,7 @@ base::Result<Credentials> MakeCredentials(std::string secret_id, std::string sec
 /// Tells identities apart without telling the SecretId: a salted hash, 16 hexadecimal digits.
 std::string CredentialHash(const std::string& salt, const Credentials& credentials);
 
+/// Changes with any part of them; for comparing only, it is never shown.
+std::string CredentialRevision(const std::string& salt, const Credentials& credentials);
+
 }  // namespace cvm

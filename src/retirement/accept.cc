@@ -45,9 +45,7 @@ std::optional<Wall> GraceEnd(const Request& r) {
   Wall from = *r.accepted;
   // A member that was added later counts from its own time.
   for (const MemberStatus& m : r.members) {
-    if (m.state == MemberState::kPending || m.state == MemberState::kWaiting) {
-      from = std::max(from, m.time);
-    }
+    if (!IsFinal(m.state)) from = std::max(from, m.added);
   }
   return from + r.spec.grace;
 }

@@ -28,6 +28,15 @@ bool SameCredentialSource(const AccountSpec& a, const AccountSpec& b) {
          a.secret_key_key == b.secret_key_key && a.token_key == b.token_key;
 }
 
+/// The credentials that the status names as accepted: the last word of the condition's message.
+std::string RecordedCredential(const AccountStatus& status) {
+  for (const Condition& c : status.conditions) {
+    if (c.type != "CredentialsValid" || c.status != ConditionStatus::kTrue) continue;
+    return c.message.substr(c.message.rfind(' ') + 1);
+  }
+  return {};
+}
+
 ConditionStatus ConditionOf(const AccountStatus& status, const char* type) {
   for (const Condition& c : status.conditions) {
     if (c.type == type) return c.status;
@@ -37,9 +46,16 @@ ConditionStatus ConditionOf(const AccountStatus& status, const char* type) {
 
 void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   const bool is_new = !a.exists || a.object.uid != o.uid;
-  const bool other_source =
-      is_new || !SameCredentialSource(a.object.spec, o.spec) || a.object.generation != o.generation;
-  if (is_new) a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
+  const bool other_source = is_new || !SameCredentialSource(a.object.spec, o.spec);
+  const bool edited = other_source || a.object.generation != o.generation;
+  if (is_new) {
+    a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
+    a.recorded_credential = RecordedCredential(o.status);
+  }
+  if (other_source) {
+    a.credentials_read = false;
+    a.credential.clear();
+  }
   a.exists = true;
   a.suspect = false;
   a.conflicted = false;
@@ -47,7 +63,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   a.terminate.SetLimit(o.spec.terminate_per_second, now.mono);
   a.describe.SetLimit(o.spec.describe_per_second, now.mono);
   if (!a.writing) a.observed_fingerprint = FingerprintOf(o.status);
-  if (other_source && o.errors.empty()) AskCredentials(state, a, now);
+  if (edited && o.errors.empty()) AskCredentials(state, a, now);
 }
 
 struct Draft {
@@ -70,7 +86,9 @@ Draft ReadyDraft(const Account& a, const Holdup& not_ready) {
 
 Draft CredentialsDraft(const Account& a) {
   if (a.credentials_valid == ConditionStatus::kTrue) {
-    return {a.credentials_valid, "Accepted", "the service accepts the credentials"};
+    return {a.credentials_valid, "Accepted",
+            "the service accepts the credentials with fingerprint " +
+                (a.credential.empty() ? a.recorded_credential : a.credential)};
   }
   if (a.credential.empty()) {
     return {ConditionStatus::kFalse, "CredentialsMissing", a.credential_error};
@@ -147,7 +165,7 @@ void AcceptCredentials(State& state, Account& a, Now now) {
 
 bool IsForeign(const State& state, const Account& a) {
   const std::string& other = a.object.status.installation;
-  return !other.empty() && other != state.config.installation && !a.foreign_lease_dead;
+  return !other.empty() && other != state.config.installation && other != a.dead_installation;
 }
 
 void UpdateReady(State& state, Account& a, Now now) {
@@ -190,14 +208,17 @@ void SweepAccounts(State& state, uint64_t epoch, Now now) {
 void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now) {
   Account* a = state.FindAccount(event.account);
   if (a == nullptr || !a->exists) return;
+  if (event.secret_name != a->object.spec.secret_name) return;  // of an earlier spec
   const bool first = !a->credentials_read;
+  const bool repaired = a->credential_revision != event.revision;
+  a->credential_revision = event.revision;
   const bool changed = a->credential != event.credential;
   a->credentials_read = true;
   a->credential = event.credential;
   a->credential_error = event.error;
   if (changed && !first) a->credentials_valid = ConditionStatus::kUnknown;
   if (event.credential.empty()) a->credentials_valid = ConditionStatus::kFalse;
-  if (changed) {
+  if (changed || repaired) {
     a->credentials_breaker.Heal();
     a->calls_breaker.Heal();
   }
@@ -209,7 +230,7 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
 void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
   Account* a = state.FindAccount(event.account);
   if (a == nullptr) return;
-  a->foreign_lease_dead = !event.alive;
+  a->dead_installation = event.alive ? "" : event.ns;
   if (!event.alive) TouchAccount(state, *a, now);
 }
 
@@ -239,7 +260,6 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
 void OnCallRefused(State& state, Account& a, const Refusal& refusal, Now now) {
   switch (refusal.fault) {
     case Fault::kThrottled:
-      a.calls_breaker.OnInconclusive(now.mono);
       return a.terminate.OnThrottled(now.mono);
     case Fault::kCredentials:
       return RejectCredentials(state, a, refusal, now);
@@ -249,7 +269,7 @@ void OnCallRefused(State& state, Account& a, const Refusal& refusal, Now now) {
       TouchAccount(state, a, now);
       return RefreshAccount(state, a.object.name, now);
     default:
-      return a.calls_breaker.OnInconclusive(now.mono);
+      return;
   }
 }
 
@@ -283,6 +303,57 @@ CallOptions OptionsOf(const Account& a) {
 void KeepCredentialsFresh(State& state, Account& a, Now now) {
   if (now.mono < a.credentials_asked + kCredentialsAge) return;
   AskCredentials(state, a, now);
+}
+
+namespace {
+
+/// One id of the account, to ask the service whether it accepts the credentials now.
+std::optional<std::pair<Lane, InstanceId>> AnyTarget(const State& state, const Account& a) {
+  for (const auto& [key, r] : state.requests) {
+    if (r->spec.account != a.object.name || r->spec.members.empty() || !r->IsAccepted()) continue;
+    return std::pair(r->lane(), r->spec.members.front().id);
+  }
+  return std::nullopt;
+}
+
+bool WaitsForCredentials(const Account& a) {
+  return a.exists && a.object.errors.empty() &&
+         (a.credential.empty() || a.credentials_breaker.open());
+}
+
+/// A breaker whose probe is due sends a look of its own when nothing else wants to look.
+void ProbeCredentials(State& state, Account& a, Now now) {
+  if (!a.credentials_breaker.open() || a.credential.empty() || IsForeign(state, a)) return;
+  if (LooksAllowedAt(a, now) > now.mono) return;
+  const auto probe = AnyTarget(state, a);
+  if (!probe) return;
+  a.describe.TryTake(now.mono);
+  a.credentials_breaker.OnSend();
+  state.Do(Observe{probe->first, OptionsOf(a), {probe->second}});
+}
+
+}  // namespace
+
+void DriveAccounts(State& state, Now now) {
+  if (!state.Leading(now) || !state.Synced() || state.stopping) return;
+  for (auto& [name, a] : state.accounts) {
+    if (!WaitsForCredentials(a)) continue;
+    KeepCredentialsFresh(state, a, now);
+    ProbeCredentials(state, a, now);
+  }
+}
+
+Mono NextAccountWake(const State& state, Now now) {
+  Mono next = base::kNever;
+  if (state.stopping) return next;
+  for (const auto& [name, a] : state.accounts) {
+    if (!WaitsForCredentials(a)) continue;
+    next = std::min(next, std::max(now.mono, a.credentials_asked + kCredentialsAge));
+    if (a.credentials_breaker.open() && !IsForeign(state, a) && AnyTarget(state, a)) {
+      next = std::min(next, LooksAllowedAt(a, now));
+    }
+  }
+  return next;
 }
 
 void TouchAccount(State& state, Account& a, Now now) {

@@ -32,6 +32,10 @@ CallOptions OptionsOf(const Account& account);
 /// Credentials that we last read more than ten seconds ago are read again.
 void KeepCredentialsFresh(State& state, Account& account, Now now);
 
+/// Reads missing or rejected credentials again, and probes whether they are accepted now.
+void DriveAccounts(State& state, Now now);
+Mono NextAccountWake(const State& state, Now now);
+
 void TouchAccount(State& state, Account& account, Now now);
 void FlushAccounts(State& state, Now now);
 Mono NextAccountWrite(const State& state);

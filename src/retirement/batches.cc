@@ -38,6 +38,15 @@ void Release(Target& t) {
   t.batch = 0;
 }
 
+/// Its owner's member shows that a person is needed, and goes on showing it.
+bool IsBlocked(const Target& t) {
+  for (const Claim& claim : t.claims) {
+    if (claim.request != t.owner) continue;
+    return claim.request->members[claim.member].state == MemberState::kBlocked;
+  }
+  return false;
+}
+
 void PruneClaims(State& state, const Target& t, Now now) {
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     if (claim.member >= claim.request->spec.members.size()) {
@@ -135,9 +144,12 @@ void Draft(State& state, LaneState& lane, Account& account, Packer::Cut cut, Now
   ReassessIds(state, stale, now);
 }
 
+/// Also that no entry of somebody else has taken a member away.
 bool AllWanted(const State& state, const Entry& entry) {
+  if (entry.targets.size() != entry.object.members.size()) return false;
   for (size_t i = 0; i < entry.targets.size(); ++i) {
-    if (!StillWanted(state, *entry.targets[i], entry.object.members[i])) return false;
+    const BatchMember& member = entry.object.members[i];
+    if (!StillWanted(state, *entry.targets[i], entry.object, member)) return false;
   }
   return true;
 }
@@ -158,7 +170,10 @@ bool ConfirmView(State& state, Account& account, Entry& entry, Now now) {
   if (ViewUntil(state, account, entry) > now.mono + kFenceMargin) return true;
   Confirm confirm{state.next_token++, {}, ""};
   std::set<RequestKey> keys;
-  for (const BatchMember& m : entry.object.members) keys.insert(m.request);
+  // Everybody who names a member counts: a hold or a milder wish of another request, too.
+  for (const Target* t : entry.targets) {
+    for (const Claim& claim : t->claims) keys.insert(claim.request->key);
+  }
   confirm.requests.assign(keys.begin(), keys.end());
   if (IsOld(state, Kind::kAccount, now) && now.mono - account.confirmed_at > kMaxViewAge / 2) {
     confirm.account = account.object.name;
@@ -176,8 +191,10 @@ void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
   const auto service_now = account.clock.At(now.mono);
   if (!service_now) return;
   draft.object.sequence = lane.ledger.highest + 1;
-  draft.object.signed_at =
-      *service_now - (kSignatureAge - draft.object.call_validity) + account.fence_widened;
+  // What the fence was widened by belongs to the entry: everybody who settles it must know.
+  draft.object.call_validity = std::min<Millis>(
+      account.object.spec.call_validity + account.fence_widened, kSignatureAge);
+  draft.object.signed_at = *service_now - (kSignatureAge - draft.object.call_validity);
   draft.committed_at = now.mono;
   draft.stage = Stage::kCommitting;
   state.Do(Commit{draft.object});
@@ -246,14 +263,26 @@ void DriveDraft(State& state, LaneState& lane, Account& account, Now now) {
       draft.fresh_until <= now.mono + kFenceMargin) {
     return DropDraft(state, lane, now);
   }
-  if (now.mono < lane.ledger.commit_after) return;
+  if (now.mono < lane.ledger.commit_after || lane.ledger.reading != 0) return;
   if (!ConfirmView(state, account, draft, now)) return;
   CommitDraft(state, lane, account, now);
 }
 
+/// Lanes of one account share its rate, and so how far ahead is committed.
+size_t UncalledOf(const State& state, const Account& account) {
+  size_t count = 0;
+  for (const std::string& region : account.lanes) {
+    const auto lane = state.lanes.find({account.object.name, region});
+    if (lane != state.lanes.end()) count += lane->second.ledger.Uncalled();
+  }
+  return count;
+}
+
 bool MayPack(const State& state, const LaneState& lane, const Account& account, Now now) {
   if (state.stopping || account.suspect || lane.ledger.draft) return false;
-  if (lane.ledger.Uncalled() >= kUncalledAhead || now.mono < lane.ledger.commit_after) return false;
+  if (lane.ledger.reading != 0) return false;
+  if (UncalledOf(state, account) >= kUncalledAhead || now.mono < lane.ledger.commit_after)
+    return false;
   return CallsAllowedAt(account, now) <= now.mono + kCommitAhead;
 }
 
@@ -299,7 +328,7 @@ void DeleteOld(State& state, Now now) {
 // --- after the call ---
 
 /// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.
-void MarkCalled(State& state, Entry& entry, bool may_have_worked, Now now) {
+void MarkCalled(Entry& entry, bool may_have_worked, Now now) {
   for (Target* t : entry.targets) {
     t->called = true;
     t->last_call_end = now.mono;
@@ -307,9 +336,7 @@ void MarkCalled(State& state, Entry& entry, bool may_have_worked, Now now) {
     t->verify_until = now.mono + kVerifyDeadline;
     ++t->attempts;
     t->request_id = CloudRequestId(entry.object.request_id);
-    t->retries = 0;
   }
-  (void)state;
 }
 
 void ReassessEntry(State& state, Entry& entry, Now now) {
@@ -320,10 +347,11 @@ void OnAccepted(State& state, Entry& entry, Now now) {
   entry.object.phase = BatchPhase::kAccepted;
   entry.stage = Stage::kCalled;
   entry.dirty = true;
-  MarkCalled(state, entry, true, now);
+  MarkCalled(entry, true, now);
   CountBatch(state, entry, "Accepted");
   for (Target* t : entry.targets) {
     t->accepted = true;
+    t->retries = 0;
     t->group = 0;
     t->server_faults = 0;
     ShowInBatch(state, *t, MemberState::kVerifying, Reason::kNone, now);
@@ -342,7 +370,7 @@ void OnUnclear(State& state, Entry& entry, const Answered& event, Now now) {
   entry.object.error_message = event.refusal.message;
   entry.stage = Stage::kCalled;
   entry.dirty = true;
-  MarkCalled(state, entry, true, now);
+  MarkCalled(entry, true, now);
   Unsettle(entry, entry.committed_at + entry.object.call_validity);
   CountBatch(state, entry, "Ambiguous");
   state.Do(Tally{Tally::What::kAmbiguous, entry.object.lane, "", 1});
@@ -387,13 +415,16 @@ void Regroup(State& state, const std::vector<Target*>& targets, const Refusal& r
 /// a few times first; busy ones wait.
 void Sort(State& state, const std::vector<Target*>& targets, const Refusal& refusal, Now now) {
   if (refusal.fault == Fault::kServer) {
-    bool split = targets.size() > 1;
-    for (Target* t : targets) split = split && ++t->server_faults > kServerFaultsBeforeSplit;
-    for (Target* t : targets) Postpone(*t, Reason::kNone, now);
-    if (!split) return;
+    for (Target* t : targets) {
+      ++t->server_faults;
+      Postpone(*t, Reason::kNone, now);
+    }
+    if (targets.front()->server_faults <= kServerFaultsBeforeSplit) return;
   }
   if (targets.size() > 1) return Regroup(state, targets, refusal);
-  if (refusal.fault == Fault::kBusy) Postpone(*targets.front(), refusal.reason, now);
+  if (refusal.fault == Fault::kBusy || refusal.fault == Fault::kObserve) {
+    Postpone(*targets.front(), refusal.reason, now);
+  }
 }
 
 /// Whole-account refusals, and denials that name no instance: the breaker holds everything.
@@ -406,7 +437,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
   const Refusal& refusal = event.refusal;
   entry.object.error_code = refusal.code;
   entry.object.error_message = refusal.message;
-  MarkCalled(state, entry, false, now);
+  MarkCalled(entry, false, now);
   const std::vector<Target*> targets = entry.targets;
   entry.targets.clear();
   for (Target* t : targets) Release(*t);
@@ -417,7 +448,6 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
   if (ConcernsAccount(refusal, targets.size())) {
     OnCallRefused(state, account, refusal, now);
   } else {
-    account.calls_breaker.OnInconclusive(now.mono);
     Sort(state, targets, refusal, now);
   }
   if (targets.size() == 1 && IsAboutOneInstance(refusal.fault)) {
@@ -447,13 +477,29 @@ void OnRefusedUnseen(State& state, Account& account, Entry& entry, const Answere
 void OnNotSent(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
   entry.stage = Stage::kReady;
   --entry.sends;
-  account.calls_breaker.OnInconclusive(now.mono);
   entry.call_after = now.mono + seconds{1};
   entry.object.error_message = event.refusal.message;
   DriveReady(state, account, entry, now);
 }
 
 // --- the log ---
+
+void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
+  if (BatchMember* m = MemberOf(entry, t.id)) {
+    m->result = result;
+    m->time = now.wall;
+  }
+}
+
+/// An entry of somebody else names a target of ours: that one counts, ours is not called any more.
+void TakeOut(State& state, Target& t, Now now) {
+  LaneState& lane = state.LaneOf(t.batch_lane);
+  Entry* entry = FindEntry(state, t.batch_lane, t.batch);
+  if (entry == nullptr && lane.ledger.draft) entry = &*lane.ledger.draft;
+  if (entry == nullptr) return;
+  RecordResult(*entry, t, BatchResult::kUnknown, now);
+  std::erase(entry->targets, &t);
+}
 
 /// The entry of somebody else, or of an earlier process of ours: it may have been sent.
 void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
@@ -467,12 +513,12 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   for (const BatchMember& m : placed.object.members) {
     Target& t = TargetOf(state, m.id);
     if (m.result != BatchResult::kNone) continue;
-    if (t.place == Place::kPack) lane.packer.Remove(t);
-    if (t.place == Place::kLook) lane.looks.Remove(t);
+    t.place == Place::kBatch ? TakeOut(state, t, now) : LeavePlace(state, t);
+    state.LaneOf(t.batch_lane.account.empty() ? lane.lane : t.batch_lane).looks.Remove(t);
     t.place = Place::kBatch;
     t.batch_lane = lane.lane;
     t.batch = object.sequence;
-    t.known = true;
+    Know(t, lane.lane, object.credential);
     t.owner = nullptr;
     for (const Claim& claim : t.claims) {
       if (claim.request->uid == m.uid) t.owner = claim.request;
@@ -492,7 +538,9 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   if (object.phase != BatchPhase::kAccepted) {
     Unsettle(placed, now.mono + object.call_validity);
     for (Target* t : placed.targets) {
-      ShowInBatch(state, *t, MemberState::kVerifying, Reason::kAmbiguous, now);
+      if (!IsBlocked(*t)) {
+        ShowInBatch(state, *t, MemberState::kVerifying, Reason::kAmbiguous, now);
+      }
     }
   }
   ReassessEntry(state, placed, now);
@@ -501,24 +549,20 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
   lane.ledger.closed[object.sequence] = end;
+  const auto origin = std::make_shared<const Origin>(Origin{object.lane, object.credential});
   for (const BatchMember& m : object.members) {
     const bool sent = object.phase != BatchPhase::kAbandoned;
-    state.history[m.id] = {m.result, sent, now.mono};
+    History& past = state.history[m.id];
+    if (past.sequence > object.sequence && past.origin->lane == object.lane) continue;
+    past = {origin, object.sequence, m.result, sent, now.mono};
     const auto found = state.targets.find(m.id);
     if (found == state.targets.end()) continue;
     Target& t = found->second;
-    t.known = true;
+    if (!t.known) Know(t, object.lane, object.credential);
     if (m.result == BatchResult::kRetired) t.retired_before = true;
     if (!sent) continue;
     t.called = true;
     t.last_call_end = now.mono;
-  }
-}
-
-void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
-  if (BatchMember* m = MemberOf(entry, t.id)) {
-    m->result = result;
-    m->time = now.wall;
   }
 }
 
@@ -550,7 +594,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   const Verdict verdict =
       JudgeCalled(t, WantedOf(state, t), entry->object.step, entry->object.phase, now);
   if (const auto* look = std::get_if<LookAt>(&verdict)) {
-    ShowInBatch(state, t, MemberState::kVerifying, look->reason, now);
+    if (!IsBlocked(t)) ShowInBatch(state, t, MemberState::kVerifying, look->reason, now);
     return look->when;
   }
   const auto& finish = std::get<Finish>(verdict);
@@ -558,7 +602,9 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   // Only an observation closes an entry, no deadline does.
   if (finish.result == BatchResult::kNone) return now.mono + kBlockedLook;
   RecordResult(*entry, t, finish.result, now);
-  state.history[t.id] = {finish.result, true, now.mono};
+  const auto origin =
+      std::make_shared<const Origin>(Origin{entry->object.lane, entry->object.credential});
+  state.history[t.id] = {origin, entry->object.sequence, finish.result, true, now.mono};
   if (finish.result == BatchResult::kRetired) t.retired_before = true;
   state.LaneOf(t.batch_lane).looks.Remove(t);
   std::erase(entry->targets, &t);
@@ -575,6 +621,15 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   lane.ledger.highest = std::max(lane.ledger.highest, o.sequence);
   Entry* entry = FindEntry(state, o.lane, o.sequence);
   const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
+  if (lane.ledger.reading == o.sequence) lane.ledger.reading = 0;
+  if (entry != nullptr && IsClosed(o.phase) && o.holder != state.config.holder &&
+      entry->stage == Stage::kCalled) {
+    // Its writer, or a later one, has seen it through.
+    LearnClosed(state, lane, o, now);
+    ReleaseAll(state, *entry, now);
+    lane.ledger.open.erase(o.sequence);
+    return;
+  }
   if (entry != nullptr) {
     entry->epoch = epoch;
     if (VersionNumber(o.version) > VersionNumber(entry->object.version)) {
@@ -593,6 +648,7 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
 void OnBatchGone(State& state, const BatchGone& event, Now now) {
   LaneState& lane = state.LaneOf(event.lane);
   lane.ledger.closed.erase(event.sequence);
+  if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr || entry->stage == Stage::kClosed) return;
   if (!state.Leading(now)) return;
@@ -653,14 +709,17 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
 
 void OnCommitted(State& state, const Committed& event, Now now) {
   LaneState& lane = state.LaneOf(event.lane);
-  if (Entry* restored = FindEntry(state, event.lane, event.sequence)) {
+  const auto& draft = lane.ledger.draft;
+  const bool of_draft =
+      draft && draft->stage == Stage::kCommitting && draft->object.sequence == event.sequence;
+  if (Entry* restored = of_draft ? nullptr : FindEntry(state, event.lane, event.sequence)) {
     if (event.outcome == Committed::Outcome::kCreated) {
       restored->object.version = event.version;
       restored->dirty = true;
     }
     return;
   }
-  if (!lane.ledger.draft || lane.ledger.draft->object.sequence != event.sequence) return;
+  if (!of_draft) return;
   switch (event.outcome) {
     case Committed::Outcome::kCreated: {
       Entry entry = *std::move(lane.ledger.draft);
@@ -679,7 +738,11 @@ void OnCommitted(State& state, const Committed& event, Now now) {
     case Committed::Outcome::kExists:
       // Someone else wrote: read it, then decide again.
       lane.ledger.highest = std::max(lane.ledger.highest, event.sequence);
-      state.Do(ReadBatch{event.lane, event.sequence});
+      if (FindEntry(state, event.lane, event.sequence) == nullptr &&
+          !lane.ledger.closed.contains(event.sequence)) {
+        lane.ledger.reading = event.sequence;
+        state.Do(ReadBatch{event.lane, event.sequence});
+      }
       break;
     case Committed::Outcome::kFailed:
       break;
@@ -698,6 +761,9 @@ void OnAnswered(State& state, const Answered& event, Now now) {
     account->clock.Add(event.service_time->date, event.service_time->received);
   entry->object.request_id = event.request_id;
   if (event.outcome != Answered::Outcome::kNotSent) entry->object.answered = now.wall;
+  // Whatever it was, a probe has ended.
+  if (event.outcome != Answered::Outcome::kAccepted)
+    account->calls_breaker.OnInconclusive(now.mono);
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
       OnCallAccepted(state, *account, now);
@@ -709,7 +775,6 @@ void OnAnswered(State& state, const Answered& event, Now now) {
     case Answered::Outcome::kRejected:
       return OnRejected(state, *account, *entry, event, now);
     case Answered::Outcome::kUnclear:
-      account->calls_breaker.OnInconclusive(now.mono);
       return OnUnclear(state, *entry, event, now);
   }
 }
@@ -737,11 +802,16 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
 
 void DriveBatches(State& state, Now now) {
   if (!state.Leading(now) || !state.Synced()) return;
-  for (auto& [key, lane] : state.lanes) {
-    Account* account = state.FindAccount(key.account);
+  std::vector<LaneState*> lanes;
+  for (auto& [key, lane] : state.lanes) lanes.push_back(&lane);
+  // Lanes take turns, so that none waits behind the others of its account for ever.
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
+    Account* account = state.FindAccount(lane.lane.account);
     if (account != nullptr) DriveLane(state, lane, *account, now);
     RecordDirty(state, lane, now);
   }
+  ++state.lane_turn;
   DeleteOld(state, now);
 }
 
@@ -760,7 +830,8 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
   if (lane.ledger.draft && lane.ledger.draft->stage == Stage::kDraft) {
     next = std::min(next, std::max(lane.ledger.commit_after, now.mono + seconds{1}));
   }
-  if (lane.ledger.draft || lane.ledger.Uncalled() >= kUncalledAhead || state.stopping) return next;
+  if (lane.ledger.draft || lane.ledger.reading != 0 || state.stopping) return next;
+  if (UncalledOf(state, account) >= kUncalledAhead) return next;
   if (calls == base::kNever || account.suspect) return next;
   const Mono pack = std::max(lane.packer.Next(state.config.window), lane.ledger.commit_after);
   return std::min(next, std::max(pack, calls - kCommitAhead));
@@ -784,7 +855,10 @@ bool IsQuiescent(const State& state) {
   for (const auto& [key, lane] : state.lanes) {
     if (lane.ledger.draft && lane.ledger.draft->stage == Stage::kCommitting) return false;
     for (const auto& [sequence, entry] : lane.ledger.open) {
-      if (entry.stage == Stage::kCalling || entry.stage == Stage::kReady) return false;
+      if (entry.stage == Stage::kCalling || entry.stage == Stage::kReady ||
+          entry.stage == Stage::kConfirming) {
+        return false;
+      }
       if (entry.dirty || entry.recording) return false;
     }
   }

@@ -54,6 +54,7 @@ Mono NextWake(const State& s, Now now) {
   if (!s.Leading(now) || !s.Synced()) return base::kNever;
   Mono next = std::min(NextWallWake(s, now), NextWrite(s));
   next = std::min(next, std::min(NextAccountWrite(s), NextBatchWake(s, now)));
+  next = std::min(next, NextAccountWake(s, now));
   return s.stopping ? next : std::min(next, NextLook(s, now));
 }
 
@@ -65,6 +66,7 @@ StepResult Engine::Step(const Event& event, Now now) {
   Route(state_, event, now);
   OnWallTime(state_, now);
   SendLooks(state_, now);
+  DriveAccounts(state_, now);
   DriveBatches(state_, now);
   Flush(state_, now);
   FlushAccounts(state_, now);

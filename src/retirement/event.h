@@ -174,13 +174,16 @@ struct StatusWritten {
 
 struct CredentialsChanged {
   std::string account;
-  std::string credential;  // salted hash of the SecretId, "" when there is none
-  std::string error;       // why there is none
+  std::string credential;        // salted hash of the SecretId, "" when there is none
+  std::string error;             // why there is none
+  std::string secret_name = "";  // where they were read
+  std::string revision = "";     // changes with any part of them
 };
 
 /// The lease of an account's other installation, asked for by ReadLease.
 struct LeaseSeen {
   std::string account;
+  std::string ns;
   bool alive = false;
 };
 

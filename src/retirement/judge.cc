@@ -59,12 +59,19 @@ Finish Gone(const Target& t) {
   return f;
 }
 
+/// S8: absence proves something only where the instance was seen, by whom it was seen.
+bool KnownHere(const Target& t, const Wanted& w) {
+  if (!t.known || t.known_lane != w.lane) return false;
+  return (t.known_credential.empty() ? w.recorded_credential : t.known_credential) == w.credential;
+}
+
 /// Absent: gone when absent twice with a gap, and known to have existed (S8).
-Verdict JudgeAbsent(const Target& t, Now now) {
+Verdict JudgeAbsent(const Target& t, const Wanted& w, Now now) {
+  const bool known = KnownHere(t, w);
   const Millis absent_for = t.seen_at - t.first_absent;
-  const Millis needed = t.known ? kAbsenceGap : kNeverObservedAfter;
+  const Millis needed = known ? kAbsenceGap : kNeverObservedAfter;
   if (absent_for < needed) return LookAt{std::max(now.mono, t.first_absent + needed)};
-  if (t.known) return Gone(t);
+  if (known) return Gone(t);
   return Finish{.state = MemberState::kFailed,
                 .reason = Reason::kNeverObserved,
                 .message = "no such instance in this account and region, and none was seen before"};
@@ -82,6 +89,12 @@ std::optional<Finish> PresentObstacle(const Target& t, const Wanted& w) {
                    "spec.instances or the id");
   }
   const bool prepaid = IsPrepaid(t);
+  if (IsInBin(t) && w.intent.prepaid == PrepaidPolicy::kRecycle) return std::nullopt;  // done
+  if (prepaid && w.use_get && w.intent.prepaid == PrepaidPolicy::kRecycle) {
+    return Refused(Reason::kChargeTypeRefused, MemberState::kFailed,
+                   "an account with api.method GET takes prepaid instances only with "
+                   "termination.prepaid: Destroy");
+  }
   if (prepaid ? w.intent.prepaid == PrepaidPolicy::kRefuse
               : w.intent.postpaid == PostpaidPolicy::kRefuse) {
     return Refused(
@@ -150,8 +163,9 @@ Verdict Judge(const Target& t, const Wanted& w, Now now) {
   const Mono counts_from = CountsFrom(t);
   if (now.mono < t.settle_until) return LookAt{counts_from, Reason::kAmbiguous};
   if (!SeenHere(t, w) || t.seen_at < counts_from) return LookAt{std::max(now.mono, counts_from)};
-  if (!t.present) return JudgeAbsent(t, now);
-  if (now.mono >= FreshUntil(t)) return LookAt{now.mono};
+  if (!t.present) return JudgeAbsent(t, w, now);
+  // Fresh enough to last until the call, or a full queue of stale ones would turn in a circle.
+  if (now.mono + kCommitAhead + kFenceMargin >= FreshUntil(t)) return LookAt{now.mono};
   return JudgePresent(t, w, now);
 }
 
@@ -178,8 +192,9 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, Step step, BatchPhase phas
                   now.mono < t.settle_until ? Reason::kAmbiguous : Reason::kNone};
   }
   if (!t.present) {
-    if (t.seen_at - t.first_absent >= kAbsenceGap) return Gone(t);
-    return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
+    const bool gap = t.seen_at - t.first_absent >= kAbsenceGap;
+    if (gap && KnownHere(t, w)) return Gone(t);
+    if (!gap) return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
   }
   if (step == Step::kFirst && IsInBin(t) && !t.sight.operating) {
     return Finish{.state = MemberState::kRecycled,

@@ -33,6 +33,8 @@ struct Wanted {
   const Expectation* expect = nullptr;
   Lane lane{};
   std::string credential{};
+  std::string recorded_credential{};  // that the account's status named when we began
+  bool use_get = false;
 };
 
 /// What to do about a target that is in no open batch, wanted by an accepted and permitted request.

@@ -45,6 +45,7 @@ struct Ledger {
   std::map<uint64_t, Wall> closed{};
   uint64_t highest = 0;  // the largest number seen in the log or named in a status
   Mono commit_after{};
+  uint64_t reading = 0;  // an entry of somebody else that must be read before the next commit
 
   size_t Uncalled() const;
 };

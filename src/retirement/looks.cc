@@ -13,7 +13,11 @@ void Looks::Add(Target& target, Mono due) {
   due_.emplace(std::pair(due, target.id), &target);
 }
 
-void Looks::Remove(Target& target) { due_.erase({target.due, target.id}); }
+void Looks::Remove(Target& target) {
+  if (target.due == base::kNever) return;
+  due_.erase({target.due, target.id});
+  target.due = base::kNever;
+}
 
 Mono Looks::Next() const {
   return due_.empty() ? base::kNever : due_.begin()->first.first + kLookWindow;
@@ -28,6 +32,7 @@ std::vector<Target*> Looks::Take(Mono now) {
   }
   if (taken.size() < kMostIds && now < Next()) return {};
   due_.erase(due_.begin(), it);
+  for (Target* target : taken) target->due = base::kNever;
   return taken;
 }
 

@@ -122,7 +122,7 @@ Phase PhaseOf(const Request& r) {
   if (Count(r, MemberState::kSubmitted) > 0) return Phase::kExecuting;
   if (Count(r, MemberState::kVerifying) > 0) return Phase::kVerifying;
   if (!r.Executes()) return Phase::kPending;
-  return r.IsPermitted() ? Phase::kPending : Phase::kWaiting;
+  return r.not_permitted.reason.empty() ? Phase::kPending : Phase::kWaiting;
 }
 
 namespace {

@@ -25,7 +25,6 @@ struct AccountSpec {
   std::string endpoint = "https://cvm.tencentcloudapi.com";
   bool use_get = false;
   std::string signature = "TC3-HMAC-SHA256";
-  bool server_side_dry_run = false;
   Millis call_validity = std::chrono::seconds{60};
   int terminate_per_second = 8;
   int describe_per_second = 20;
@@ -112,6 +111,7 @@ struct MemberStatus {
   uint16_t attempts = 0;
   uint64_t batch = 0;  // the sequence in the lane of its request, 0 for none
   Wall time{};         // of the last change of state
+  Wall added{};        // since when it is a member: a grace period counts from here; not shown
   ChargeType charge{};
   CloudRequestId request_id{};
   std::shared_ptr<const std::string> message{};

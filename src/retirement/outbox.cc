@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "retirement/accounts.h"
 #include "retirement/members.h"
 #include "retirement/registry.h"
 #include "retirement/status.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr size_t kSlots = 12;
 constexpr Millis kAged = seconds{30};
 constexpr Millis kRetryWrite = seconds{1};
+constexpr Millis kAccountWideInterval{50};  // E2: at most 20 a second
 
 Mono DueAt(const Request& r, Urgency urgency, Now now) {
   switch (urgency) {
@@ -62,6 +64,8 @@ void AnnounceEnd(State& state, const Request& r, const RequestStatus& status, No
 
 void Write(State& state, Request& r, Now now) {
   Schedule(state, r, base::kNever, false);
+  const Account* account = state.FindAccount(r.spec.account);
+  if (account != nullptr && account->exists && IsForeign(state, *account)) return;
   RequestStatus status = Render(state, r, now);
   const uint64_t fingerprint = FingerprintOf(status);
   if (fingerprint == r.observed_fingerprint) return;
@@ -78,7 +82,12 @@ void Write(State& state, Request& r, Now now) {
 }  // namespace
 
 void Touch(State& state, Request& r, Urgency urgency, Now now) {
-  const Mono due = DueAt(r, urgency, now);
+  Mono due = DueAt(r, urgency, now);
+  if (urgency == Urgency::kAccountWide) {
+    if (r.due <= due) return;
+    due = std::max(due, state.account_wide_next);
+    state.account_wide_next = due + kAccountWideInterval;
+  }
   const bool is_final = AllFinal(r) && r.IsAccepted();
   if (r.due != base::kNever && r.due <= due && r.due_is_final == is_final) return;
   Schedule(state, r, std::min(r.due, due), is_final);

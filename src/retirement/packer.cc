@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "retirement/durations.h"
+
 namespace retirement {
 namespace {
 constexpr size_t kMostIds = 100;  // CVM API, TerminateInstances, InstanceIds (S1)
@@ -29,16 +31,18 @@ void Packer::Remove(const Target& target) {
   where_.erase(found);
 }
 
-Mono Packer::CutAt(const Queue& queue, const PackWindow& window) {
+Mono Packer::CutAt(const PackKey& key, const Queue& queue, const PackWindow& window) {
   if (queue.targets.size() >= kMostIds) return queue.first;
-  return std::min(queue.last + window.idle, queue.first + window.max);
+  const Millis sight = key.charge == kPrepaid ? kPrepaidSightAge : kSightAge;
+  const Millis longest = std::min<Millis>(window.max, sight - kCommitAhead * 2 - kFenceMargin);
+  return std::min(queue.last + window.idle, queue.first + longest);
 }
 
 std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now) {
   // The queue that has waited longest goes first.
   auto best = queues_.end();
   for (auto it = queues_.begin(); it != queues_.end(); ++it) {
-    if (CutAt(it->second, window) > now) continue;
+    if (CutAt(it->first, it->second, window) > now) continue;
     if (best == queues_.end() || it->second.first < best->second.first) best = it;
   }
   if (best == queues_.end()) return std::nullopt;
@@ -54,7 +58,7 @@ std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now) {
 
 Mono Packer::Next(const PackWindow& window) const {
   Mono next = base::kNever;
-  for (const auto& [key, queue] : queues_) next = std::min(next, CutAt(queue, window));
+  for (const auto& [key, queue] : queues_) next = std::min(next, CutAt(key, queue, window));
   return next;
 }
 

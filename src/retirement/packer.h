@@ -50,7 +50,8 @@ class Packer {
     PackKey key;
     uint64_t order;
   };
-  static Mono CutAt(const Queue& queue, const PackWindow& window);
+  /// No window may outlast the sights of the waiting.
+  static Mono CutAt(const PackKey& key, const Queue& queue, const PackWindow& window);
   std::map<PackKey, Queue> queues_;
   std::map<InstanceId, Position> where_;
   uint64_t order_ = 0;

@@ -26,6 +26,7 @@ MemberStatus NewMember(InstanceId id, Now now) {
   MemberStatus m;
   m.id = id;
   m.time = now.wall;
+  m.added = now.wall;
   return m;
 }
 
@@ -49,6 +50,24 @@ std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& sp
   return merged;
 }
 
+/// A member that still waits for its first call has waited since its state began; any other was
+/// there when the request was accepted.
+Wall AddedTime(const MemberStatus& m, const Request& r) {
+  const bool first_wait =
+      m.attempts == 0 && (m.state == MemberState::kPending || m.state == MemberState::kWaiting);
+  return first_wait || !r.accepted ? m.time : *r.accepted;
+}
+
+/// DryRun is planned once per generation, and a new one may expire later.
+void ForgetPlans(Request& r, Now now) {
+  for (MemberStatus& m : r.members) {
+    if (m.state == MemberState::kPlanned ||
+        (m.state == MemberState::kCancelled && m.reason == Reason::kExpired)) {
+      m = NewMember(m.id, now);
+    }
+  }
+}
+
 /// What a status of an earlier process says is taken over, as far as it is of this generation.
 void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
   r.accepted = status.accepted;
@@ -64,6 +83,7 @@ void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
     if (c.type == "Permitted") r.waited_for_account_mode = c.reason == "AccountDryRun";
   }
   r.members = MergeMembers(state, r.spec, status.members, now);
+  for (MemberStatus& m : r.members) m.added = AddedTime(m, r);
   // A removed member of a batch that is still open stays until the batch is closed.
   for (const MemberStatus& m : status.members) {
     if (m.batch == 0 || IsFinal(m.state) || FindMember(r.members, m.id)) continue;
@@ -104,6 +124,7 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   r.observed_fingerprint = FingerprintOf(o.status);
   r.observed_generation = o.status.observed_generation;
   r.ever_written = o.status.observed_generation >= 0;
+  if (o.status.observed_generation != o.generation) ForgetPlans(r, now);
   Remember(r, o.status);
   Recount(state, r);
   state.requests.emplace(r.key, std::move(owned));
@@ -116,13 +137,7 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
   TakeSpec(r, o);
   r.members = MergeMembers(state, r.spec, r.members, now);
   r.completed.reset();
-  // DryRun is planned once per generation.
-  for (MemberStatus& m : r.members) {
-    if (m.state == MemberState::kPlanned ||
-        (m.state == MemberState::kCancelled && m.reason == Reason::kExpired)) {
-      m = NewMember(m.id, now);
-    }
-  }
+  ForgetPlans(r, now);
   Recount(state, r);
   AddClaims(state, r, now);
   Touch(state, r, Urgency::kQuiet, now);
@@ -194,9 +209,21 @@ void PruneRemoved(State& state, Request& r, Now now) {
   Recount(state, r);
   AddClaims(state, r, now);
   Touch(state, r, Urgency::kProgress, now);
+  ReassessMembers(state, r, now);
 }
 
+namespace {
+
+/// Nothing that happens to its account later changes what a finished request says.
+bool IsDone(const Request& r) {
+  return AllFinal(r) && r.accepted && Count(r, MemberState::kBlocked) == 0 &&
+         r.observed_generation == r.generation;
+}
+
+}  // namespace
+
 void Refresh(State& state, Request& r, Now now) {
+  if (IsDone(r)) return;
   Account* account = state.FindAccount(r.spec.account);
   const Holdup accepted = CheckAccepted(r, account);
   if (accepted.reason.empty()) StartGrace(state, r, *account, now);
@@ -235,7 +262,9 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
   if (r == nullptr) {
     Create(state, o, epoch, now);
     r = state.FindRequest(o.key);
-    Touch(state, *r, Urgency::kQuiet, now);
+    // What was written before is compared later, when all is known that it speaks of.
+    const bool is_new = o.status.observed_generation != o.generation;
+    Touch(state, *r, is_new ? Urgency::kQuiet : Urgency::kAccountWide, now);
   } else {
     r->epoch = epoch;
     // An older view than that of our own last write: the watch will catch up.
@@ -253,7 +282,7 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
   }
   Refresh(state, *r, now);
   LookAgain(state, *r, now);
-  ReassessMembers(state, *r, now);
+  Refresh(state, *r, now);
 }
 
 void OnRequestGone(State& state, const RequestKey& key, Now now) {
@@ -293,10 +322,11 @@ void SettleOrphans(State& state, Request& r, Now now) {
   for (const MemberStatus& m : r.members) {
     if (m.state != MemberState::kSubmitted && m.state != MemberState::kVerifying) continue;
     Target& t = TargetOf(state, m.id);
-    if (t.place == Place::kBatch || state.history.contains(m.id)) continue;
+    const Ledger& ledger = state.LaneOf(r.lane()).ledger;
+    if (t.place == Place::kBatch || ledger.closed.contains(m.batch)) continue;
     t.called = true;
     t.by_us = true;
-    t.known = true;
+    Know(t, r.lane(), "");
     t.last_call_end = now.mono;
     t.settle_until = now.mono + validity + kClockError + kMaxEffectLag;
   }

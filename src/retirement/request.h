@@ -84,7 +84,10 @@ struct Request {
   Mono last_write{};
 
   bool IsAccepted() const { return not_accepted.reason.empty(); }
-  bool IsPermitted() const { return IsAccepted() && not_permitted.reason.empty(); }
+  /// An open breaker holds calls back, not permission: its probe must be somebody's call.
+  bool IsPermitted() const {
+    return IsAccepted() && (not_permitted.reason.empty() || not_permitted.reason == "BreakerOpen");
+  }
   bool Executes() const { return spec.mode == Mode::kExecute; }
   Lane lane() const { return {spec.account, spec.region}; }
 };
@@ -109,13 +112,15 @@ struct Account {
   Mono looks_after{};       // pause after an unreachable service
   int unreachable = 0;
 
+  std::string recorded_credential{};  // that its status named when we began
+  std::string credential_revision{};  // of all parts of the credentials
   bool credentials_read = false;
   std::string credential{};
   std::string credential_error{};
   ConditionStatus credentials_valid = ConditionStatus::kUnknown;
   Mono credentials_asked{};
 
-  bool foreign_lease_dead = false;
+  std::string dead_installation{};  // whose lease is gone or silent
   Mono lease_asked{};
   Mono confirmed_at{};
   bool suspect = false;

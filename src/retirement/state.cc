@@ -1,12 +1,24 @@
 #include "retirement/state.h"
 
+#include <algorithm>
+
 namespace retirement {
 
+namespace {
+
+std::vector<Stream> ExpectedStreams(const Config& config) {
+  std::vector<Stream> streams = {{Kind::kAccount, ""}, {Kind::kBatch, ""}};
+  for (const std::string& ns : config.namespaces) streams.push_back({Kind::kRequest, ns});
+  return streams;
+}
+
+}  // namespace
+
+State::State(Config c) : config(std::move(c)), expected(ExpectedStreams(config)), view(expected) {}
+
 bool State::Synced() const {
-  if (!listing.empty()) return false;
-  std::array<bool, kKinds> seen{};
-  for (const Stream& stream : streams) seen[size_t(stream.kind)] = true;
-  return seen[0] && seen[1] && seen[2];
+  return listing.empty() && std::all_of(expected.begin(), expected.end(),
+                                        [this](const Stream& s) { return streams.contains(s); });
 }
 
 Account* State::FindAccount(const std::string& name) {

@@ -23,10 +23,19 @@ struct Config {
   Millis batch_retention = hours{720};
   std::string installation{};  // our namespace: what CloudAccount.status.operator says
   std::string holder{};        // identity of this process
+  std::vector<std::string> namespaces = {""};  // whose requests are watched; "" for all
+};
+
+/// Where and as whom a batch was called; shared by its members.
+struct Origin {
+  Lane lane{};
+  std::string credential{};
 };
 
 /// The last entry of the log that named an id.
 struct History {
+  std::shared_ptr<const Origin> origin{};
+  uint64_t sequence = 0;
   BatchResult result = BatchResult::kNone;
   bool sent = false;  // its call may have left
   Mono learnt{};
@@ -37,7 +46,7 @@ struct IdHash {
 };
 
 struct State {
-  explicit State(Config c) : config(std::move(c)) {}
+  explicit State(Config c);
 
   Config config;
   std::vector<Action> actions{};
@@ -48,7 +57,8 @@ struct State {
   std::map<InstanceId, Target> targets{};
   std::unordered_map<InstanceId, History, IdHash> history{};
 
-  View view{};
+  std::vector<Stream> expected;  // every stream that we watch
+  View view;
   Gauges gauges{};
   std::set<Stream> streams{};  // that have begun a list
   std::set<Stream> listing{};  // whose list is not complete
@@ -62,6 +72,8 @@ struct State {
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_final{};
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_other{};
   size_t status_in_flight = 0;
+  Mono account_wide_next{};  // waits of a whole account are told at most 20 a second
+  size_t lane_turn = 0;      // the lane that is served first
   base::TokenBucket announcements{20, 20};
 
   uint64_t next_token = 1;

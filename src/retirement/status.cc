@@ -38,6 +38,8 @@ Draft Planned(const State& state, const Request& r) {
 
 Draft Permitted(const Request& r) {
   if (!r.IsAccepted() || !r.Executes()) return {};
+  if (AllFinal(r) && r.phase != Phase::kExpired)
+    return {kTrue, "Permitted", "nothing holds it back"};
   if (r.not_permitted.reason.empty()) return {kTrue, "Permitted", "nothing holds it back"};
   return {kFalse, r.not_permitted.reason, r.not_permitted.message};
 }

@@ -36,9 +36,13 @@ struct Target {
   bool observed = false;  // at least one answer since this process began or the intent changed
   bool present = false;
   Sight sight{};
-  Mono seen_at{};           // when the DescribeInstances that said so was sent
-  Mono first_absent{};      // of the present row of absences
-  bool known = false;       // S8: it existed once, by our own sight, a status or the log
+  Mono seen_at{};       // when the DescribeInstances that said so was sent
+  Mono first_absent{};  // of the present row of absences
+  // S8: it existed once, in this lane and under these credentials; "": those that the account's
+  // status names, because only a status tells that it was seen.
+  bool known = false;
+  Lane known_lane{};
+  std::string known_credential{};
   bool seen_alive = false;  // this process saw it exist
   Lane seen_lane{};
   std::string seen_credential{};
@@ -58,9 +62,9 @@ struct Target {
   uint64_t batch = 0;
 
   // Waiting.
-  Mono due{};           // in kLook: when
-  Mono not_before{};    // not packed earlier: busy, or a fault of the service
-  uint8_t retries = 0;  // grows `not_before`
+  Mono due{base::kNever};  // in kLook: when
+  Mono not_before{};       // not packed earlier: busy, or a fault of the service
+  uint8_t retries = 0;     // grows `not_before`
   uint8_t server_faults = 0;
   uint32_t group = 0;   // it is called together with this group only: the search for offenders
   Mono verify_until{};  // an accepted call should have shown by then

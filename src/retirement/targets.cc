@@ -33,7 +33,8 @@ bool IsOlder(const Request& a, const Request& b) {
 bool IsHeld(const Target& t) {
   return std::any_of(t.claims.begin(), t.claims.end(), [](const Claim& c) {
     return InSpec(c) && c.request->Executes() && c.request->IsAccepted() &&
-           !c.request->hold.empty() && !IsFinal(MemberOf(c).state);
+           !c.request->hold.empty() &&
+           (!IsFinal(MemberOf(c).state) || IsDuplicateBlock(MemberOf(c)));
   });
 }
 
@@ -105,16 +106,23 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
   if (!InSpec(claim) || !r.IsAccepted() || IsFinal(m.state)) return;
+  if (r.Executes() && r.not_permitted.reason == "Expired") {
+    SetMember(state, r, claim.member,
+              {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
+    return;
+  }
   if (r.Executes()) {
     const bool waits = t.observed || !m.charge.empty() || m.state == MemberState::kWaiting;
     SetMember(state, r, claim.member, {waits ? MemberState::kWaiting : MemberState::kPending}, now);
     return;
   }
-  if (!t.observed) return;
+  if (!t.observed || t.seen_lane != r.lane()) return;
   const MemberSpec& spec = r.spec.members[claim.member];
   const Account* account = state.FindAccount(r.spec.account);
-  const Wanted wanted{r.spec.intent, spec.expect.get(), r.lane(),
-                      account ? account->credential : std::string()};
+  Wanted wanted;
+  wanted.intent = r.spec.intent;
+  wanted.expect = spec.expect.get();
+  wanted.use_get = account != nullptr && account->object.spec.use_get;
   const std::string obstacle = Obstacle(t, wanted);
   SetMember(state, r, claim.member,
             {MemberState::kPlanned, Reason::kWouldRetire,
@@ -124,26 +132,19 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
 
 /// A request that waits or plans needs to have seen each instance once; how long ago is no matter.
 const Claim* PlanLook(const Target& t) {
-  if (t.observed) return nullptr;
   for (const Claim& claim : t.claims) {
     const MemberStatus& m = MemberOf(claim);
     if (!InSpec(claim) || !claim.request->IsAccepted() || IsFinal(m.state)) continue;
-    if (m.charge.empty() || !claim.request->Executes()) return &claim;
+    const bool seen = t.observed && t.seen_lane == claim.request->lane();
+    if (claim.request->Executes() ? m.charge.empty() && !t.observed : !seen) return &claim;
   }
   return nullptr;
 }
 
-void LeavePlace(State& state, Target& t) {
-  const Lane lane = t.batch_lane;
-  if (lane.account.empty()) return;
-  if (t.place == Place::kPack) state.LaneOf(lane).packer.Remove(t);
-  if (t.place == Place::kLook) state.LaneOf(lane).looks.Remove(t);
-  t.place = Place::kIdle;
-}
-
 void ScheduleLook(State& state, Target& t, const Lane& lane, Mono due) {
   if (t.looking) return;
-  if (t.place == Place::kLook && t.batch_lane == lane && t.due == due) return;
+  // The earlier of two times counts, or every change of anything would put the look off.
+  if (t.place == Place::kLook && t.batch_lane == lane && t.due <= due) return;
   LeavePlace(state, t);
   t.place = Place::kLook;
   t.batch_lane = lane;
@@ -152,7 +153,8 @@ void ScheduleLook(State& state, Target& t, const Lane& lane, Mono due) {
 
 /// A look at a target in a batch keeps its place there.
 void ScheduleBatchLook(State& state, Target& t, Mono due) {
-  if (!t.looking) state.LaneOf(t.batch_lane).looks.Add(t, due);
+  if (t.looking || t.due <= due) return;
+  state.LaneOf(t.batch_lane).looks.Add(t, due);
 }
 
 void ScheduleLook(State& state, Target& t, Mono due) {
@@ -195,6 +197,14 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
 
 }  // namespace
 
+void LeavePlace(State& state, Target& t) {
+  const Lane lane = t.batch_lane;
+  if (lane.account.empty()) return;
+  if (t.place == Place::kPack) state.LaneOf(lane).packer.Remove(t);
+  if (t.place == Place::kLook) state.LaneOf(lane).looks.Remove(t);
+  t.place = Place::kIdle;
+}
+
 Target& TargetOf(State& state, InstanceId id) {
   const auto [it, is_new] = state.targets.try_emplace(id);
   Target& t = it->second;
@@ -202,7 +212,7 @@ Target& TargetOf(State& state, InstanceId id) {
   t.id = id;
   const auto past = state.history.find(id);
   if (past == state.history.end()) return t;
-  t.known = true;
+  if (past->second.origin) Know(t, past->second.origin->lane, past->second.origin->credential);
   t.retired_before = past->second.result == BatchResult::kRetired;
   if (past->second.sent) {
     t.called = true;
@@ -216,7 +226,7 @@ void AddClaims(State& state, Request& r, Now) {
     Target& t = TargetOf(state, r.members[i].id);
     t.claims.push_back({&r, i});
     const MemberStatus& m = r.members[i];
-    if (!m.charge.empty()) t.known = true;
+    if (!m.charge.empty() && !t.known) Know(t, r.lane(), "");
     t.attempts = std::max(t.attempts, m.attempts);
     if (t.request_id.empty()) t.request_id = m.request_id;
     if (t.place == Place::kBatch && t.owner == nullptr && IsMemberOf(state, t, r)) t.owner = &r;
@@ -238,6 +248,12 @@ void RemoveClaims(State& state, Request& r, Now now) {
   }
 }
 
+void Know(Target& t, const Lane& lane, const std::string& credential) {
+  t.known = true;
+  t.known_lane = lane;
+  t.known_credential = credential;
+}
+
 void ForgetSight(Target& t) {
   t.observed = false;
   t.retries = 0;
@@ -257,7 +273,10 @@ Wanted WantedOf(const State& state, const Target& t) {
   }
   if (t.place == Place::kBatch) wanted.lane = t.batch_lane;
   const auto account = state.accounts.find(wanted.lane.account);
-  if (account != state.accounts.end()) wanted.credential = account->second.credential;
+  if (account == state.accounts.end()) return wanted;
+  wanted.credential = account->second.credential;
+  wanted.recorded_credential = account->second.recorded_credential;
+  wanted.use_get = account->second.object.spec.use_get;
   return wanted;
 }
 
@@ -314,6 +333,12 @@ void Give(State& state, const Claim& claim, const Target& t, const Finish& finis
 
 /// The owner wanted it destroyed, but a milder request is alive: its goal is reached, not ours.
 bool StopsShort(const Request& r, const Finish& finish) {
+  const Intent& intent = r.spec.intent;
+  if (finish.reason == Reason::kChargeTypeRefused && intent.prepaid != PrepaidPolicy::kRefuse &&
+      intent.postpaid != PostpaidPolicy::kRefuse &&
+      finish.message.find("api.method") == std::string::npos) {
+    return true;
+  }
   return finish.state == MemberState::kRecycled && r.spec.intent.prepaid == PrepaidPolicy::kDestroy;
 }
 
@@ -325,6 +350,8 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     const bool owns = claim.request == t.owner;
     if (!owns && !MayOwn(claim)) continue;
+    // S8: gone here proves nothing about another account or region.
+    if (!owns && claim.request->lane() != t.seen_lane) continue;
     if (StopsShort(*claim.request, finish)) {
       if (owns && !in_batch) {
         Give(state, claim, t,
@@ -340,27 +367,45 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   if (in_batch) return;
   LeavePlace(state, t);
   t.group = 0;
+  if (t.owner == nullptr || finish.state == MemberState::kFailed) return Reassess(state, t, now);
   if (finish.state == MemberState::kBlocked) ScheduleLook(state, t, now.mono + kBlockedLook);
-  if (finish.state == MemberState::kFailed) Reassess(state, t, now);
-}
-
-bool StillWanted(const State& state, const Target& t, const BatchMember& member) {
-  (void)state;
-  if (t.owner == nullptr || t.owner->uid != member.uid || t.owner->suspect) return false;
-  const Claim* owner = ClaimOf(t, t.owner);
-  return owner != nullptr && MayOwn(*owner) && !IsHeld(t);
 }
 
 namespace {
 
-void TakeAbsence(Target& t, Mono sent) {
-  if (!t.observed || t.present || t.first_absent == Mono{}) t.first_absent = sent;
+/// What the batch would do is what the intent allows (S5).
+bool Allows(const Intent& intent, const Target& t, const BatchObject& batch) {
+  if (intent.release_address != batch.release_address) return false;
+  if (intent.release_disks != batch.release_disks) return false;
+  if (!IsPrepaid(t)) return intent.postpaid != PostpaidPolicy::kRefuse;
+  return batch.step == Step::kSecond ? intent.prepaid == PrepaidPolicy::kDestroy
+                                     : intent.prepaid != PrepaidPolicy::kRefuse;
+}
+
+}  // namespace
+
+bool StillWanted(const State& state, const Target& t, const BatchObject& batch,
+                 const BatchMember& member) {
+  if (t.owner == nullptr || t.owner->uid != member.uid || t.owner->lane() != batch.lane) {
+    return false;
+  }
+  for (const Claim& claim : t.claims) {
+    if (claim.request->suspect) return false;
+  }
+  const Claim* owner = ClaimOf(t, t.owner);
+  return owner != nullptr && MayOwn(*owner) && !IsHeld(t) &&
+         Allows(WantedOf(state, t).intent, t, batch);
+}
+
+namespace {
+
+void TakeAbsence(Target& t, Mono received) {
+  if (!t.observed || t.present || t.first_absent == Mono{}) t.first_absent = received;
   t.present = false;
 }
 
 void TakeSight(Target& t, const Sight& sight) {
   t.present = true;
-  t.known = true;
   t.seen_alive = true;
   t.first_absent = Mono{};
   t.sight = sight;
@@ -382,7 +427,8 @@ void TakeAnswer(State& state, const Observed& event, Target& t, const Sight* sig
   // An absence under other credentials, or in another region, does not continue a row of absences.
   if (!same_view) t.first_absent = Mono{};
   if (event.sent < t.seen_at) return;
-  sight ? TakeSight(t, *sight) : TakeAbsence(t, event.sent);
+  if (sight) Know(t, event.lane, event.credential);
+  sight ? TakeSight(t, *sight) : TakeAbsence(t, now.mono);
   t.observed = true;
   t.seen_at = event.sent;
   t.seen_lane = event.lane;

@@ -11,6 +11,8 @@ namespace retirement {
 Target& TargetOf(State& state, InstanceId id);
 void AddClaims(State& state, Request& request, Now now);
 void RemoveClaims(State& state, Request& request, Now now);
+/// It exists, or existed: seen in this lane under these credentials (S8).
+void Know(Target& target, const Lane& lane, const std::string& credential);
 /// The next judgement needs a new look.
 void ForgetSight(Target& target);
 
@@ -24,8 +26,12 @@ void OnObserved(State& state, const Observed& event, Now now);
 void SendLooks(State& state, Now now);
 Mono NextLook(const State& state, Now now);
 
-/// S6, S10: its owner is still there, permitted, wants it, and no hold is on it.
-bool StillWanted(const State& state, const Target& target, const BatchMember& member);
+/// S6, S10: its owner is still there and permitted, no hold is on it, and what the batch would do
+/// is what the mildest of all live requests wants.
+bool StillWanted(const State& state, const Target& target, const BatchObject& batch,
+                 const BatchMember& member);
+/// Takes a target out of the queue it waits in.
+void LeavePlace(State& state, Target& target);
 
 /// Shows on all claims that the target is in a batch.
 void ShowInBatch(State& state, Target& target, MemberState member_state, Reason reason, Now now);

@@ -12,6 +12,10 @@ uint64_t VersionNumber(std::string_view version) {
   return failure == std::errc{} && end == version.data() + version.size() ? number : 0;
 }
 
+View::View(const std::vector<Stream>& expected) {
+  for (const Stream& stream : expected) proofs_[stream];
+}
+
 void View::OnReset(const Stream& stream, std::string_view version, Mono sent) {
   Proof& proof = proofs_[stream];
   proof.applied = VersionNumber(version);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "retirement/event.h"
 
@@ -18,6 +19,8 @@ uint64_t VersionNumber(std::string_view version);
 /// steadily too.
 class View {
  public:
+  /// `expected`: every stream that there will be.
+  explicit View(const std::vector<Stream>& expected);
   void OnReset(const Stream& stream, std::string_view version, Mono sent);
   void OnApplied(const Stream& stream, std::string_view version);
   void OnOwnWrite(const Stream& stream, std::string_view version, Mono sent);

@@ -122,7 +122,7 @@ std::string WriteBatchStatus(const BatchObject& b) {
   base::JsonWriter json;
   BeginStatusPatch(json, b.version);
   json.Field("phase", ToString(b.phase));
-  json.NullableField("requestId", b.request_id);
+  json.NullableField("requestId", base::ClipUtf8(b.request_id, 64));
   json.NullableField("errorCode", base::ClipUtf8(b.error_code, 128));
   json.NullableField("errorMessage", base::ClipUtf8(b.error_message, 1024));
   WriteTime(json, "answeredTime", b.answered);

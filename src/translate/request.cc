@@ -14,6 +14,7 @@ constexpr size_t kMostMembers = 200;
 constexpr std::string_view kHoldPrefix = "hold.cvm-retirement.dev/";
 constexpr std::string_view kRequestedAt = "cvm-retirement.dev/requestedAt";
 constexpr size_t kLongestHold = 200;
+constexpr size_t kLongestStamp = 256;  // as status.lastHandledRequestedAt
 
 /// The first hold by name, so that the same annotations always read the same.
 std::string ReadHold(base::JsonValue annotations) {
@@ -205,7 +206,7 @@ base::Result<RequestObject> ReadRequest(base::JsonValue object) {
   r.created = base::ParseRfc3339(metadata["creationTimestamp"].String()).value_or(Wall{});
   r.deleting = metadata["deletionTimestamp"].exists();
   r.hold = ReadHold(metadata["annotations"]);
-  r.requested_at = metadata["annotations"][kRequestedAt].String();
+  r.requested_at = base::ClipUtf8(metadata["annotations"][kRequestedAt].String(), kLongestStamp);
   r.spec = ReadSpec(object["spec"], r.errors);
   r.status = ReadStatus(object["status"], {r.spec.account, r.spec.region});
   return r;

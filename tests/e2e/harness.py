@@ -235,6 +235,16 @@ class Stack:
         self.plane.kubectl("create", "namespace", name)
         return name
 
+    def operator_namespace(self):
+        """A namespace for an operator, with credentials and a released lease: who has to create the
+        lease waits one duration before it leads."""
+        name = self.namespace("operator")
+        self.secret(name)
+        self.apply({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                    "metadata": {"name": "cvm-retirement-operator", "namespace": name},
+                    "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
+        return name
+
     def secret(self, namespace, name="cvm-credentials", secret_id=SECRET_ID, key=SECRET_KEY):
         self.plane.kubectl("apply", "-f", "-", stdin=json.dumps({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace},

@@ -12,9 +12,8 @@ FLAGS = ("--batch-max", "10s")
 class ScaleTest(unittest.TestCase):
     def setUp(self):
         self.stack = Stack.shared()
-        self.own = self.stack.namespace("operator")
+        self.own = self.stack.operator_namespace()
         self.team = self.stack.namespace("team")
-        self.stack.secret(self.own)
         self.simulator = Simulator(self.stack.dir, seed({"prefix": "po", "count": COUNT,
                                                         "region": "ap-guangzhou"}))
 
@@ -56,6 +55,23 @@ class ScaleTest(unittest.TestCase):
         # The third write of a batch is its creation.
         self.assertLessEqual(done["retirementbatches"] - before["retirementbatches"], 2 * len(calls))
         self.restart_writes_nothing()
+
+    def test_created_in_one_go_with_a_restart_in_the_middle(self):
+        self.stack.apply(account(self.simulator, api={"callValidity": "15s"}))
+        before = self.writes()
+        first = self.operator().wait_leading()
+        self.stack.api.create_many("instanceretirements", self.requests())
+        wait_until("a third of the calls", lambda: len(self.simulator.terminations()) > COUNT // 300)
+        self.assertEqual(first.stop(), 0)
+        with running(self.operator()):
+            self.wait_complete()
+            done = self.writes()
+        calls = self.simulator.terminations()
+        print(f"\n  calls {len(calls)}, status writes { {k: done[k] - before[k] for k in done} }")
+        self.assertEqual(sorted(i for c in calls for i in c), ids("po", 1, COUNT))
+        # Creation takes longer than the longest batch window, and the restart cuts batches short.
+        self.assertLessEqual(len(calls), COUNT // 100 + 20)
+        self.assertLessEqual(done["instanceretirements"] - before["instanceretirements"], 2 * COUNT)
 
     def restart_writes_nothing(self):
         before = self.writes()

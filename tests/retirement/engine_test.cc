@@ -15,7 +15,7 @@ const Lane kLane{"default", "ap-guangzhou"};
 /// Drives an engine by hand; time moves only when a test says so.
 class EngineTest : public testing::Test {
  protected:
-  EngineTest() : engine_(Config{{}, hours{720}, "operator", "me"}) {
+  EngineTest() : engine_(Config{{}, hours{720}, "operator", "me", {""}}) {
     account_.name = "default";
     account_.uid = "account";
     account_.version = "10";
@@ -55,7 +55,7 @@ class EngineTest : public testing::Test {
       }
       Step(ResetEnd{{kind, ""}, "100", now_.mono});
     }
-    Step(CredentialsChanged{"default", "key", ""});
+    Step(CredentialsChanged{"default", "key", "", "", ""});
     Wait(Millis{150});
   }
 
@@ -341,7 +341,7 @@ TEST_F(EngineTest, RejectedCredentialsOpenTheBreakerAndAChangeHealsIt) {
   Wait(seconds{3});
   EXPECT_FALSE(Take<Observe>());
   EXPECT_EQ(engine_.state().accounts.at("default").not_ready.reason, "CredentialsRejected");
-  Step(CredentialsChanged{"default", "new-key", ""});
+  Step(CredentialsChanged{"default", "new-key", "", "", "2"});
   Wait(seconds{1});
   EXPECT_TRUE(Take<Observe>());
 }
@@ -386,7 +386,7 @@ TEST_F(EngineTest, ARestartWithNothingToDoWritesNothing) {
   ASSERT_TRUE(account_write);
   account_.status = account_write->status;
 
-  engine_ = Engine(Config{{}, hours{720}, "operator", "me-again"});
+  engine_ = Engine(Config{{}, hours{720}, "operator", "me-again", {""}});
   actions_.clear();
   wake_ = base::kNever;
   Begin({r});

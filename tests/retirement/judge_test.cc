@@ -22,6 +22,8 @@ Target Seen(const char* state = "RUNNING", std::string_view charge = "POSTPAID_B
   t.seen_at = kNow.mono;
   t.seen_lane = kLane;
   t.seen_credential = "key";
+  t.known_lane = kLane;
+  t.known_credential = "key";
   return t;
 }
 

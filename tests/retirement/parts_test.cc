@@ -46,12 +46,10 @@ TEST(PackerTest, CutsAFullBatchAtOnce) {
   Packer packer;
   auto targets = Targets(250);
   for (Target& t : targets) packer.Add(t, {}, At(0));
-  size_t total = 0;
   for (int i = 0; i < 2; ++i) {
     const auto cut = packer.Take({}, At(0));
     ASSERT_TRUE(cut);
     EXPECT_EQ(cut->targets.size(), 100u);
-    total += cut->targets.size();
   }
   EXPECT_FALSE(packer.Take({}, At(0)));
   EXPECT_EQ(packer.Next({}), At(1'000));
@@ -147,8 +145,8 @@ TEST(ServiceClockTest, TakesTheEarliestIdeaOfTheTime) {
 
 // S12: only a list or a write of our own proves a view.
 TEST(ViewTest, OtherEventsProveNothing) {
-  View view;
   const Stream stream{Kind::kRequest, ""};
+  View view({stream});
   EXPECT_EQ(view.ProvenAt(Kind::kRequest), Mono{});
   view.OnReset(stream, "100", At(1'000));
   view.OnApplied(stream, "150");
@@ -162,7 +160,7 @@ TEST(ViewTest, OtherEventsProveNothing) {
 }
 
 TEST(ViewTest, AKindIsAsOldAsItsOldestStream) {
-  View view;
+  View view({{Kind::kRequest, "a"}, {Kind::kRequest, "b"}});
   view.OnReset({Kind::kRequest, "a"}, "1", At(1'000));
   view.OnReset({Kind::kRequest, "b"}, "1", At(9'000));
   EXPECT_EQ(view.ProvenAt(Kind::kRequest), At(1'000));

@@ -118,7 +118,7 @@ void World::StartProcess() {
   ++incarnation_;
   holder_ = "process-" + std::to_string(incarnation_);
   Trace("start of " + holder_);
-  engine_ = std::make_unique<Engine>(Config{{}, hours{720}, "operator", holder_});
+  engine_ = std::make_unique<Engine>(Config{{}, hours{720}, "operator", holder_, {""}});
   Feed(Lead{now_ + kLease});
   RenewLease();
   ListAll();
@@ -381,11 +381,11 @@ void World::Do(const Confirm& a) {
 void World::Do(const Reconnect& a) { List(a.kind); }
 
 void World::Do(const ReadCredentials& a) {
-  At(Delay(50), [this, a] { Feed(CredentialsChanged{a.account, "key-1", ""}); });
+  At(Delay(50), [this, a] { Feed(CredentialsChanged{a.account, "key-1", "", "", "1"}); });
 }
 
 void World::Do(const ReadLease& a) {
-  At(Delay(50), [this, a] { Feed(LeaseSeen{a.account, false}); });
+  At(Delay(50), [this, a] { Feed(LeaseSeen{a.account, a.ns, false}); });
 }
 
 void World::PutRequest(RequestObject object) {
