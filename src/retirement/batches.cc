@@ -154,10 +154,6 @@ bool AllWanted(const State& state, const Entry& entry) {
   return true;
 }
 
-bool IsOld(const State& state, Kind kind, Now now) {
-  return now.mono - state.view.ProvenAt(kind) > kMaxViewAge;
-}
-
 /// S12: until when the view, or the live read that stands in for it, justifies a call.
 Mono ViewUntil(const State& state, const Account& account, const Entry& entry) {
   const Mono requests = std::max(state.view.ProvenAt(Kind::kRequest), entry.confirmed_at);
@@ -175,7 +171,8 @@ bool ConfirmView(State& state, Account& account, Entry& entry, Now now) {
     for (const Claim& claim : t->claims) keys.insert(claim.request->key);
   }
   confirm.requests.assign(keys.begin(), keys.end());
-  if (IsOld(state, Kind::kAccount, now) && now.mono - account.confirmed_at > kMaxViewAge / 2) {
+  const Mono account_view = std::max(state.view.ProvenAt(Kind::kAccount), account.confirmed_at);
+  if (account_view + kMaxViewAge <= now.mono + kFenceMargin) {
     confirm.account = account.object.name;
   }
   entry.confirm_token = confirm.token;
@@ -192,8 +189,8 @@ void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
   if (!service_now) return;
   draft.object.sequence = lane.ledger.highest + 1;
   // What the fence was widened by belongs to the entry: everybody who settles it must know.
-  draft.object.call_validity = std::min<Millis>(
-      account.object.spec.call_validity + account.fence_widened, kSignatureAge);
+  draft.object.call_validity =
+      std::min<Millis>(account.object.spec.call_validity + account.fence_widened, kSignatureAge);
   draft.object.signed_at = *service_now - (kSignatureAge - draft.object.call_validity);
   draft.committed_at = now.mono;
   draft.stage = Stage::kCommitting;

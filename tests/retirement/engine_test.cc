@@ -396,6 +396,209 @@ TEST_F(EngineTest, ARestartWithNothingToDoWritesNothing) {
   EXPECT_EQ(CountOf<Observe>(), 0u);
 }
 
+// S8: another account, and the same ids are absent: nothing is retired.
+TEST_F(EngineTest, AbsenceUnderOtherCredentialsProvesNothing) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.suspend = true;
+  Begin({r});
+  AnswerLook("RUNNING");
+  Step(CredentialsChanged{"default", "other", "", "", "2"});
+  r.spec.suspend = false;
+  r.generation = 2;
+  r.version = "90";
+  Step(RequestSeen{r});
+  for (int i = 0; i < 20; ++i) {
+    Wait(seconds{2});
+    while (const auto look = Take<Observe>()) {
+      Step(Observed{look->lane, look->ids, now_.mono, "other", std::vector<Sight>{}, {}});
+    }
+  }
+  EXPECT_EQ(Member("r").state, MemberState::kFailed);
+  EXPECT_EQ(Member("r").reason, Reason::kNeverObserved);
+}
+
+// S5, S6: a request that wants less, seen between commit and call, keeps the instance.
+TEST_F(EngineTest, AMilderWishBetweenCommitAndCallAbandonsTheBatch) {
+  RequestObject destroy = Request("destroy", {"ins-00000001"});
+  destroy.spec.intent.prepaid = PrepaidPolicy::kDestroy;
+  Begin({destroy});
+  AnswerLook("SHUTDOWN", kPrepaid);
+  Wait(seconds{2});
+  const auto commit = Take<Commit>();
+  ASSERT_TRUE(commit);
+  EXPECT_EQ(commit->batch.step, retirement::Step::kSecond);
+  RequestObject recycle = Request("recycle", {"ins-00000001"});
+  recycle.created += hours{1};
+  Step(RequestSeen{recycle});
+  Step(Committed{kLane, 1, Committed::Outcome::kCreated, "120", ""});
+  Wait(seconds{3});
+  EXPECT_FALSE(Take<Call>());
+  const auto record = Take<Record>();
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->batch.phase, BatchPhase::kAbandoned);
+}
+
+// S3: who commits number k has read every entry below it.
+TEST_F(EngineTest, NothingIsCommittedBeforeAForeignEntryHasBeenRead) {
+  Begin({Request("r", {"ins-00000001"}), Request("s", {"ins-00000002"})});
+  AnswerLook("RUNNING");
+  Wait(seconds{2});
+  ASSERT_TRUE(Take<Commit>());
+  Step(Committed{kLane, 1, Committed::Outcome::kExists, "", ""});
+  for (int i = 0; i < 5; ++i) {
+    while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+    Wait(seconds{2});
+  }
+  EXPECT_FALSE(Take<Commit>());
+  Step(BatchGone{kLane, 1});
+  while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+  Wait(seconds{2});
+  while (const auto confirm = Take<Confirm>()) Confirmed_(*confirm);
+  Wait(seconds{2});
+  const auto commit = Take<Commit>();
+  ASSERT_TRUE(commit);
+  EXPECT_EQ(commit->batch.sequence, 2u);
+}
+
+TEST_F(EngineTest, AForeignEntryThatComesWhileWeCommitDoesNotBlockTheLane) {
+  Begin({Request("r", {"ins-00000001"}), Request("s", {"ins-00000002"})});
+  AnswerLook("RUNNING");
+  Wait(seconds{2});
+  const auto commit = Take<Commit>();
+  ASSERT_TRUE(commit);
+  BatchObject foreign = commit->batch;
+  foreign.holder = "another";
+  foreign.version = "150";
+  foreign.members.resize(1);
+  Step(BatchSeen{foreign});
+  Step(Committed{kLane, 1, Committed::Outcome::kExists, "", ""});
+  EXPECT_FALSE(engine_.state().lanes.at(kLane).ledger.draft);
+  EXPECT_EQ(engine_.state().targets.at(foreign.members[0].id).batch, 1u);
+  Wait(seconds{1});
+  while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->ids.size(), 1u);
+  EXPECT_NE(call->ids[0], foreign.members[0].id);
+}
+
+TEST_F(EngineTest, AnAccountThatTheCloudRefusesIsProbedAndHeals) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kAccount, Reason::kNone, "InvalidAccount.UnpaidOrder", "m", {}});
+  EXPECT_EQ(engine_.state().requests.at({"team", "r"})->not_permitted.reason, "BreakerOpen");
+  call = std::nullopt;
+  for (int i = 0; i < 40 && !call; ++i) {
+    Wait(seconds{1});
+    while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+    while (const auto confirm = Take<Confirm>()) Confirmed_(*confirm);
+    if (const auto commit = Take<Commit>()) {
+      Step(Committed{kLane, commit->batch.sequence, Committed::Outcome::kCreated,
+                     std::to_string(++version_), ""});
+    }
+    call = Take<Call>();
+  }
+  ASSERT_TRUE(call) << "the breaker sends no probe";
+  AnswerCall(*call, Answered::Outcome::kAccepted);
+  EXPECT_EQ(engine_.state().requests.at({"team", "r"})->not_permitted.reason, "");
+}
+
+TEST_F(EngineTest, ASecretThatComesLaterIsRead) {
+  Begin({Request("r", {"ins-00000001"})});
+  Take<Observe>();
+  Step(CredentialsChanged{"default", "", "no such Secret", "", ""});
+  while (Take<ReadCredentials>()) {
+  }
+  Wait(seconds{15});
+  EXPECT_TRUE(Take<ReadCredentials>());
+}
+
+TEST_F(EngineTest, ARequestDeletedWhileItsOnlyInstanceIsCalledCrashesNothing) {
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  Step(RequestGone{{"team", "r"}});
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kBlocked,
+              Reason::kInstanceProtected,
+              "UnsupportedOperation.InstancesProtected",
+              "m",
+              {}});
+  EXPECT_TRUE(engine_.state().requests.empty());
+}
+
+// More than a full batch whose sights are about to be too old must not turn in a circle.
+TEST_F(EngineTest, AFullQueueOfAgeingSightsIsLookedAtAgain) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 150; ++i) ids.push_back("ins-" + std::to_string(10'000'000 + i));
+  account_.spec.paused = true;
+  Begin({Request("r", ids)});
+  Wait(seconds{1});
+  while (const auto look = Take<Observe>()) Answer(*look, "RUNNING", kPrepaid);
+  Wait(kPrepaidSightAge - kCommitAhead - Millis{500});
+  account_.spec.paused = false;
+  account_.generation = 2;
+  account_.version = "90";
+  Step(AccountSeen{account_});
+  Wait(seconds{2});
+  EXPECT_FALSE(Take<Commit>());
+  EXPECT_TRUE(Take<Observe>());
+}
+
+TEST_F(EngineTest, WatchedNamespacesAreAllListedBeforeAnythingIsDone) {
+  engine_ = Engine(Config{{}, hours{720}, "operator", "me", {"team", "other"}});
+  const auto list = [&](const Stream& stream, const std::vector<Event>& objects) {
+    Step(ResetBegin{stream});
+    for (const Event& e : objects) Step(e);
+    Step(ResetEnd{stream, "100", now_.mono});
+  };
+  Step(Lead{base::kNever});
+  list({Kind::kBatch, ""}, {});
+  list({Kind::kAccount, ""}, {AccountSeen{account_}});
+  list({Kind::kRequest, "team"}, {RequestSeen{Request("r", {"ins-00000001"})}});
+  Step(CredentialsChanged{"default", "key", "", "", ""});
+  Wait(seconds{5});
+  EXPECT_FALSE(Take<Observe>());
+  list({Kind::kRequest, "other"}, {});
+  Wait(seconds{1});
+  EXPECT_TRUE(engine_.state().requests.contains({"team", "r"}));
+  EXPECT_TRUE(Take<Observe>());
+}
+
+TEST_F(EngineTest, ADryRunThatBecameExecuteWhileWeWereAwayIsExecuted) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.generation = 2;
+  r.status.observed_generation = 1;
+  MemberStatus planned;
+  planned.id = r.spec.members[0].id;
+  planned.state = MemberState::kPlanned;
+  planned.reason = Reason::kWouldRetire;
+  r.status.members.push_back(planned);
+  Begin({r});
+  AnswerLook("RUNNING");
+  EXPECT_TRUE(GoToCall());
+}
+
+TEST_F(EngineTest, AMemberThatFallsBackDoesNotBeginTheGraceAnew) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.grace = minutes{10};
+  r.status.accepted = now_.wall - hours{1};
+  r.status.observed_generation = 1;
+  Begin({r});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_FALSE(call) << "a member that is new counts from its own time";
+  for (int i = 0; i < 12; ++i) {
+    Wait(minutes{1});
+    while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+  }
+  EXPECT_EQ(engine_.state().requests.at({"team", "r"})->not_permitted.reason, "");
+}
+
 TEST_F(EngineTest, ExpiryCancelsWhatHasNotBegun) {
   RequestObject r = Request("r", {"ins-00000001"});
   r.spec.suspend = true;
