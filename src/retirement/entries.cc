@@ -1,0 +1,129 @@
+#include "retirement/entries.h"
+
+#include <algorithm>
+
+#include "retirement/registry.h"
+#include "retirement/targets.h"
+
+namespace retirement {
+namespace {
+
+BatchMember* MemberOf(Entry& entry, InstanceId id) {
+  for (BatchMember& m : entry.object.members) {
+    if (m.id == id) return &m;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Entry* FindEntry(State& state, const Lane& lane, uint64_t sequence) {
+  const auto found_lane = state.lanes.find(lane);
+  if (found_lane == state.lanes.end()) return nullptr;
+  auto& open = found_lane->second.ledger.open;
+  const auto found = open.find(sequence);
+  return found == open.end() ? nullptr : &found->second;
+}
+
+/// Lets a target go from its entry; Reassess then finds its new place.
+void Release(Target& t) {
+  t.place = Place::kIdle;
+  t.batch = 0;
+}
+
+/// Its owner's member shows that a person is needed, and goes on showing it.
+bool IsBlocked(const Target& t) {
+  for (const Claim& claim : t.claims) {
+    if (claim.request != t.owner) continue;
+    return claim.request->members[claim.member].state == MemberState::kBlocked;
+  }
+  return false;
+}
+
+void PruneClaims(State& state, const Target& t, Now now) {
+  for (const Claim& claim : std::vector<Claim>(t.claims)) {
+    if (claim.member >= claim.request->spec.members.size()) {
+      PruneRemoved(state, *claim.request, now);
+    }
+  }
+}
+
+/// The ids of targets: a Target may go while others are reassessed.
+std::vector<InstanceId> IdsOf(const std::vector<Target*>& targets) {
+  std::vector<InstanceId> ids;
+  for (const Target* t : targets) ids.push_back(t->id);
+  return ids;
+}
+
+void ReassessIds(State& state, const std::vector<InstanceId>& ids, Now now) {
+  for (const InstanceId id : ids) {
+    if (const auto t = state.targets.find(id); t != state.targets.end()) {
+      PruneClaims(state, t->second, now);
+    }
+    if (const auto t = state.targets.find(id); t != state.targets.end()) {
+      Reassess(state, t->second, now);
+    }
+  }
+}
+
+void ReleaseAll(State& state, Entry& entry, Now now) {
+  const std::vector<Target*> targets = std::move(entry.targets);
+  entry.targets.clear();
+  for (Target* t : targets) Release(*t);
+  ReassessIds(state, IdsOf(targets), now);
+}
+
+void CountBatch(State& state, const Entry& entry, const char* outcome) {
+  state.Do(Tally{Tally::What::kBatch, entry.object.lane, outcome, 1});
+}
+
+/// Ends an entry whose call changed nothing: it was never sent, or cleanly refused.
+void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now) {
+  entry.object.phase = phase;
+  entry.stage = Stage::kClosed;
+  entry.dirty = true;
+  CountBatch(state, entry, ToString(phase));
+  ReleaseAll(state, entry, now);
+}
+
+void Abandon(State& state, Entry& entry, Now now) {
+  CloseUnchanged(state, entry, entry.sends == 0 ? BatchPhase::kAbandoned : BatchPhase::kRejected,
+                 now);
+}
+
+void DropDraft(State& state, LaneState& lane, Now now) {
+  Entry draft = *std::move(lane.ledger.draft);
+  lane.ledger.draft.reset();
+  ReleaseAll(state, draft, now);
+}
+
+void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
+  if (BatchMember* m = MemberOf(entry, t.id)) {
+    m->result = result;
+    m->time = now.wall;
+  }
+}
+
+/// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.
+void MarkCalled(Entry& entry, bool may_have_worked, Now now) {
+  for (Target* t : entry.targets) {
+    t->called = true;
+    t->last_call_end = now.mono;
+    t->by_us = t->by_us || may_have_worked;
+    t->verify_until = now.mono + kVerifyDeadline;
+    ++t->attempts;
+    t->request_id = CloudRequestId(entry.object.request_id);
+  }
+}
+
+void ReassessEntry(State& state, Entry& entry, Now now) {
+  for (Target* t : std::vector<Target*>(entry.targets)) Reassess(state, *t, now);
+}
+
+/// S4: until the settle time is over the call may still be on its way.
+void Unsettle(Entry& entry, Mono last_acceptance) {
+  const Mono settled = last_acceptance + kClockError + kMaxEffectLag;
+  for (Target* t : entry.targets) t->settle_until = std::max(t->settle_until, settled);
+}
+
+}  // namespace retirement

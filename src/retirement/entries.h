@@ -1,0 +1,38 @@
+// Entries: what every stage in the life of a batch does with its entry of the log.
+
+#pragma once
+
+#include <vector>
+
+#include "retirement/state.h"
+
+namespace retirement {
+
+/// The open entry of that number; null when there is none.
+Entry* FindEntry(State& state, const Lane& lane, uint64_t sequence);
+
+/// Lets a target go from its entry; Reassess then finds its new place.
+void Release(Target& target);
+void ReleaseAll(State& state, Entry& entry, Now now);
+std::vector<InstanceId> IdsOf(const std::vector<Target*>& targets);
+/// Reassesses by id, because a Target may go while others are reassessed.
+void ReassessIds(State& state, const std::vector<InstanceId>& ids, Now now);
+void ReassessEntry(State& state, Entry& entry, Now now);
+/// Members that were removed from their spec leave the status once their batch lets them go.
+void PruneClaims(State& state, const Target& target, Now now);
+
+void CountBatch(State& state, const Entry& entry, const char* outcome);
+/// Ends an entry whose call changed nothing: it was never sent, or cleanly refused.
+void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now);
+void Abandon(State& state, Entry& entry, Now now);
+void DropDraft(State& state, LaneState& lane, Now now);
+
+/// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.
+void MarkCalled(Entry& entry, bool may_have_worked, Now now);
+/// S4: until the settle time is over the call may still be on its way.
+void Unsettle(Entry& entry, Mono last_acceptance);
+void RecordResult(Entry& entry, Target& target, BatchResult result, Now now);
+/// Its owner's member shows that a person is needed, and goes on showing it.
+bool IsBlocked(const Target& target);
+
+}  // namespace retirement

@@ -1,0 +1,211 @@
+#include <algorithm>
+
+#include "retirement/batches.h"
+#include "retirement/entries.h"
+#include "retirement/judge.h"
+#include "retirement/members.h"
+#include "retirement/targets.h"
+
+namespace retirement {
+namespace {
+
+/// An entry of somebody else names a target of ours: that one counts, ours is not called any more.
+void TakeOut(State& state, Target& t, Now now) {
+  LaneState& lane = state.LaneOf(t.batch_lane);
+  Entry* entry = FindEntry(state, t.batch_lane, t.batch);
+  if (entry == nullptr && lane.ledger.draft) entry = &*lane.ledger.draft;
+  if (entry == nullptr) return;
+  RecordResult(*entry, t, BatchResult::kUnknown, now);
+  std::erase(entry->targets, &t);
+}
+
+/// The entry of somebody else, or of an earlier process of ours: it may have been sent.
+void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
+  Entry entry;
+  entry.object = object;
+  entry.stage = Stage::kCalled;
+  entry.committed_at = now.mono;
+  entry.sends = 1;
+  entry.epoch = state.stream_epochs[{Kind::kBatch, ""}];
+  Entry& placed = lane.ledger.open[object.sequence] = std::move(entry);
+  for (const BatchMember& m : placed.object.members) {
+    Target& t = TargetOf(state, m.id);
+    if (m.result != BatchResult::kNone) continue;
+    t.place == Place::kBatch ? TakeOut(state, t, now) : LeavePlace(state, t);
+    state.LaneOf(t.batch_lane.account.empty() ? lane.lane : t.batch_lane).looks.Remove(t);
+    t.place = Place::kBatch;
+    t.batch_lane = lane.lane;
+    t.batch = object.sequence;
+    Know(t, lane.lane, object.credential);
+    t.owner = nullptr;
+    for (const Claim& claim : t.claims) {
+      if (claim.request->uid == m.uid) t.owner = claim.request;
+    }
+    t.request_id = CloudRequestId(object.request_id);
+    placed.targets.push_back(&t);
+  }
+  const uint16_t before = 1;
+  for (Target* t : placed.targets) {
+    t->called = true;
+    t->by_us = true;
+    t->last_call_end = now.mono;
+    t->verify_until = now.mono + kVerifyDeadline;
+    t->attempts = std::max(t->attempts, before);
+    if (object.phase == BatchPhase::kAccepted) t->accepted = true;
+  }
+  if (object.phase != BatchPhase::kAccepted) {
+    Unsettle(placed, now.mono + object.call_validity);
+    for (Target* t : placed.targets) {
+      if (!IsBlocked(*t)) {
+        ShowInBatch(state, *t, MemberState::kVerifying, Reason::kAmbiguous, now);
+      }
+    }
+  }
+  ReassessEntry(state, placed, now);
+}
+
+void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
+  const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
+  lane.ledger.closed[object.sequence] = end;
+  const auto origin = std::make_shared<const Origin>(Origin{object.lane, object.credential});
+  for (const BatchMember& m : object.members) {
+    const bool sent = object.phase != BatchPhase::kAbandoned;
+    History& past = state.history[m.id];
+    if (past.sequence > object.sequence && past.origin->lane == object.lane) continue;
+    past = {origin, object.sequence, m.result, sent, now.mono};
+    const auto found = state.targets.find(m.id);
+    if (found == state.targets.end()) continue;
+    Target& t = found->second;
+    if (!t.known) Know(t, object.lane, object.credential);
+    if (m.result == BatchResult::kRetired) t.retired_before = true;
+    if (!sent) continue;
+    t.called = true;
+    t.last_call_end = now.mono;
+  }
+}
+
+void CloseIfDone(State& state, Entry& entry, Now now) {
+  if (!entry.targets.empty() || entry.stage != Stage::kCalled) return;
+  entry.object.phase = BatchPhase::kVerified;
+  entry.object.verified = now.wall;
+  entry.stage = Stage::kClosed;
+  entry.dirty = true;
+  CountBatch(state, entry, "Verified");
+}
+
+}  // namespace
+
+bool IsMemberOf(const State& state, const Target& t, const Request& r) {
+  const auto lane = state.lanes.find(t.batch_lane);
+  if (lane == state.lanes.end()) return false;
+  const auto entry = lane->second.ledger.open.find(t.batch);
+  if (entry == lane->second.ledger.open.end()) return false;
+  for (const BatchMember& m : entry->second.object.members) {
+    if (m.id == t.id) return m.uid == r.uid;
+  }
+  return false;
+}
+
+std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
+  Entry* entry = FindEntry(state, t.batch_lane, t.batch);
+  if (entry == nullptr || entry->stage != Stage::kCalled) return std::nullopt;
+  const Verdict verdict =
+      JudgeCalled(t, WantedOf(state, t), entry->object.step, entry->object.phase, now);
+  if (const auto* look = std::get_if<LookAt>(&verdict)) {
+    if (!IsBlocked(t)) ShowInBatch(state, t, MemberState::kVerifying, look->reason, now);
+    return look->when;
+  }
+  const auto& finish = std::get<Finish>(verdict);
+  if (finish.state != MemberState::kWaiting) Conclude(state, t, finish, now);
+  // Only an observation closes an entry, no deadline does.
+  if (finish.result == BatchResult::kNone) return now.mono + kBlockedLook;
+  RecordResult(*entry, t, finish.result, now);
+  const auto origin =
+      std::make_shared<const Origin>(Origin{entry->object.lane, entry->object.credential});
+  state.history[t.id] = {origin, entry->object.sequence, finish.result, true, now.mono};
+  if (finish.result == BatchResult::kRetired) t.retired_before = true;
+  state.LaneOf(t.batch_lane).looks.Remove(t);
+  std::erase(entry->targets, &t);
+  Release(t);
+  CloseIfDone(state, *entry, now);
+  PruneClaims(state, t, now);
+  Reassess(state, t, now);
+  return std::nullopt;
+}
+
+void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
+  const BatchObject& o = event.object;
+  LaneState& lane = state.LaneOf(o.lane);
+  lane.ledger.highest = std::max(lane.ledger.highest, o.sequence);
+  Entry* entry = FindEntry(state, o.lane, o.sequence);
+  const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
+  if (lane.ledger.reading == o.sequence) lane.ledger.reading = 0;
+  if (entry != nullptr && IsClosed(o.phase) && o.holder != state.config.holder &&
+      entry->stage == Stage::kCalled) {
+    // Its writer, or a later one, has seen it through.
+    LearnClosed(state, lane, o, now);
+    ReleaseAll(state, *entry, now);
+    lane.ledger.open.erase(o.sequence);
+    return;
+  }
+  if (entry != nullptr) {
+    entry->epoch = epoch;
+    if (VersionNumber(o.version) > VersionNumber(entry->object.version)) {
+      entry->object.version = o.version;
+    }
+    return;
+  }
+  const auto& draft = lane.ledger.draft;
+  const bool ours = draft && draft->object.sequence == o.sequence &&
+                    o.holder == state.config.holder && draft->stage == Stage::kCommitting;
+  if (ours || lane.ledger.closed.contains(o.sequence)) return;
+  if (IsClosed(o.phase)) return LearnClosed(state, lane, o, now);
+  Attach(state, lane, o, now);
+}
+
+void OnBatchGone(State& state, const BatchGone& event, Now now) {
+  LaneState& lane = state.LaneOf(event.lane);
+  lane.ledger.closed.erase(event.sequence);
+  if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
+  Entry* entry = FindEntry(state, event.lane, event.sequence);
+  if (entry == nullptr || entry->stage == Stage::kClosed) return;
+  if (!state.Leading(now)) return;
+  state.Do(Announce{{"", BatchName(event.lane, event.sequence)},
+                    "",
+                    true,
+                    "BatchDeleted",
+                    "an open entry of the log was deleted; it is written again"});
+  entry->object.version.clear();
+  state.Do(Commit{entry->object});
+}
+
+void RestoreMissing(State& state, uint64_t epoch, Now now) {
+  for (auto& [key, lane] : state.lanes) {
+    for (auto& [sequence, entry] : lane.ledger.open) {
+      if (entry.epoch < epoch) OnBatchGone(state, {key, sequence}, now);
+    }
+  }
+}
+
+void OnRecorded(State& state, const Recorded& event, Now now) {
+  LaneState& lane = state.LaneOf(event.lane);
+  Entry* entry = FindEntry(state, event.lane, event.sequence);
+  if (entry == nullptr) return;
+  entry->recording = false;
+  if (!event.written) {
+    entry->dirty = true;
+    entry->record_after = now.mono + seconds{1};
+    if (!event.missing) return;
+    entry->dirty = false;
+    if (entry->stage != Stage::kClosed)
+      return OnBatchGone(state, {event.lane, event.sequence}, now);
+  } else {
+    entry->object.version = event.version;
+    state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
+  }
+  if (entry->stage != Stage::kClosed || entry->dirty) return;
+  lane.ledger.closed[event.sequence] = now.wall;
+  lane.ledger.open.erase(event.sequence);
+}
+
+}  // namespace retirement
