@@ -44,10 +44,8 @@ struct TooLong : std::runtime_error {
 
 constexpr int kBadDescriptor = 9;  // a connection of the pool that was never connected
 constexpr int kBrokenPipe = 32;    // the server had closed the kept connection
-constexpr int kAborted = 103;      // a reset, told in one of two ways
-constexpr int kReset = 104;
-constexpr int kNoRoute = 113;  // refused, or the header could not be written
-constexpr int kNoName = 1;     // the resolver found nothing
+constexpr int kNoRoute = 113;      // refused, or the header could not be written
+constexpr int kNoName = 1;         // the resolver found nothing
 constexpr int kFirstTlsCode = 0x0A000000;
 constexpr int kMaxStaleConnections = 3;
 
@@ -233,9 +231,10 @@ class Exchange : public Call, public std::enable_shared_from_this<Exchange> {
   /// The server may close a kept connection at any time. What failed in these ways was not
   /// processed, so starting again is no repetition.
   void OnHttpFailure(int code, const std::string& message) {
-    const bool unsent_reset =
-        request_.has_body && !body_left_ && (code == kReset || code == kAborted);
-    const bool stale = code == kBadDescriptor || code == kBrokenPipe || unsent_reset;
+    // Told in several codes; the body has not even been asked for then.
+    const bool header_unsent =
+        request_.has_body && !body_left_ && message.starts_with("Failed to write request headers");
+    const bool stale = code == kBadDescriptor || code == kBrokenPipe || header_unsent;
     if (stale && !headers_seen_ && ++stale_connections_ <= kMaxStaleConnections && !done_) {
       auto self = shared_from_this();
       body_left_ = false;
