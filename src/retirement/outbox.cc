@@ -52,6 +52,13 @@ Request* NextDue(State& state, Now now) {
   return due(state.outbox_other, Millis{0});
 }
 
+/// The start of a grace period is in the cluster: from now on it counts.
+void OnRecordedAcceptance(State& state, Request& r, Now now) {
+  if (!r.accepted || r.accepted_written) return;
+  r.accepted_written = true;
+  Refresh(state, r, now);
+}
+
 /// One event when a request has come to its end, rationed overall (E2).
 void AnnounceEnd(State& state, const Request& r, const RequestStatus& status, Now now) {
   if (!AllFinal(r) || !r.IsAccepted() || !state.announcements.TryTake(now.mono)) return;
@@ -68,7 +75,7 @@ void Write(State& state, Request& r, Now now) {
   if (account != nullptr && account->exists && IsForeign(state, *account)) return;
   RequestStatus status = Render(state, r, now);
   const uint64_t fingerprint = FingerprintOf(status);
-  if (fingerprint == r.observed_fingerprint) return;
+  if (fingerprint == r.observed_fingerprint) return OnRecordedAcceptance(state, r, now);
   r.observed_fingerprint = fingerprint;
   r.observed_generation = status.observed_generation;
   Remember(r, status);
@@ -121,11 +128,7 @@ void OnStatusWritten(State& state, const StatusWritten& event, Now now) {
   if (event.written) {
     if (VersionNumber(event.version) > VersionNumber(r->version)) r->version = event.version;
     r->ever_written = true;
-    if (r->accepted && !r->accepted_written) {
-      r->accepted_written = true;
-      Refresh(state, *r, now);
-    }
-    return;
+    return OnRecordedAcceptance(state, *r, now);
   }
   r->observed_fingerprint = 0;
   r->conflicted = event.conflict;

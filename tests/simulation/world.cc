@@ -248,6 +248,17 @@ void World::Deliver(const Call& call) {
     answer.refusal = {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "", {}};
     return Answer(call, answer, Delay(100));
   }
+  if (Fault("account refused", 0.04)) {
+    answer.outcome = Answered::Outcome::kRejected;
+    answer.refusal = {
+        retirement::Fault::kAccount, Reason::kNone, "InvalidAccount.UnpaidOrder", "", {}};
+    return Answer(call, answer, Delay(100));
+  }
+  if (Fault("service fails", 0.05)) {
+    answer.outcome = Answered::Outcome::kRejected;
+    answer.refusal = {retirement::Fault::kServer, Reason::kNone, "InternalServerError", "", {}};
+    return Answer(call, answer, Delay(100));
+  }
   simulator::TerminateRequest request{call.lane.region, {}, "request-" + std::to_string(order_)};
   for (const InstanceId id : call.ids) request.ids.push_back(id.ToString());
   const simulator::Reply reply = cloud_.Terminate(request, now_);
@@ -282,20 +293,25 @@ void World::Publish(Kind kind, Event event) {
 }
 
 void World::Do(const Commit& a) {
-  At(Delay(100), [this, a] {
-    const auto key = std::pair(a.batch.lane, a.batch.sequence);
-    Committed done{a.batch.lane, a.batch.sequence, Committed::Outcome::kExists, "", ""};
-    if (Fault("create refused", 0.02)) {
-      done.outcome = Committed::Outcome::kFailed;
-    } else if (!batches_.contains(key)) {
-      BatchObject stored = a.batch;
-      stored.version = NextVersion();
-      done = {a.batch.lane, a.batch.sequence, Committed::Outcome::kCreated, stored.version, ""};
-      batches_[key] = stored;
-      Publish(Kind::kBatch, BatchSeen{stored});
-    }
-    At(Delay(100), [this, done] { Feed(done); });
-  });
+  // A write that is under way survives the process that made it; its answer does not.
+  const int64_t process = incarnation_;
+  At(
+      Delay(100),
+      [this, a, process] {
+        const auto key = std::pair(a.batch.lane, a.batch.sequence);
+        Committed done{a.batch.lane, a.batch.sequence, Committed::Outcome::kExists, "", ""};
+        if (Fault("create refused", 0.02)) {
+          done.outcome = Committed::Outcome::kFailed;
+        } else if (!batches_.contains(key)) {
+          BatchObject stored = a.batch;
+          stored.version = NextVersion();
+          done = {a.batch.lane, a.batch.sequence, Committed::Outcome::kCreated, stored.version, ""};
+          batches_[key] = stored;
+          Publish(Kind::kBatch, BatchSeen{stored});
+        }
+        if (process == incarnation_) At(Delay(100), [this, done] { Feed(done); });
+      },
+      false);
 }
 
 void World::Do(const ReadBatch& a) {
@@ -306,41 +322,51 @@ void World::Do(const ReadBatch& a) {
 }
 
 void World::Do(const Record& a) {
-  At(Delay(100), [this, a] {
-    Recorded done{a.batch.lane, a.batch.sequence, false, false, false, "", now_};
-    const auto found = batches_.find({a.batch.lane, a.batch.sequence});
-    if (found == batches_.end()) {
-      done.missing = true;
-    } else if (found->second.version != a.batch.version) {
-      done.conflict = true;
-    } else if (!Fault("record refused", 0.03)) {
-      found->second = a.batch;
-      found->second.version = done.version = NextVersion();
-      done.written = true;
-      Publish(Kind::kBatch, BatchSeen{found->second});
-      if (Fault("answer to a write lost", 0.03)) done.written = false;
-    }
-    At(Delay(100), [this, done] { Feed(done); });
-  });
+  // A write that is under way survives the process that made it; its answer does not.
+  const int64_t process = incarnation_;
+  At(
+      Delay(100),
+      [this, a, process] {
+        Recorded done{a.batch.lane, a.batch.sequence, false, false, false, "", now_};
+        const auto found = batches_.find({a.batch.lane, a.batch.sequence});
+        if (found == batches_.end()) {
+          done.missing = true;
+        } else if (found->second.version != a.batch.version) {
+          done.conflict = true;
+        } else if (!Fault("record refused", 0.03)) {
+          found->second = a.batch;
+          found->second.version = done.version = NextVersion();
+          done.written = true;
+          Publish(Kind::kBatch, BatchSeen{found->second});
+          if (Fault("answer to a write lost", 0.03)) done.written = false;
+        }
+        if (process == incarnation_) At(Delay(100), [this, done] { Feed(done); });
+      },
+      false);
 }
 
 void World::Do(const DeleteBatch& a) { batches_.erase({a.lane, a.sequence}); }
 
 void World::Do(const WriteStatus& a) {
-  At(Delay(100), [this, a] {
-    StatusWritten done{Kind::kRequest, a.key, false, false, "", now_};
-    const auto found = requests_.find(a.key);
-    if (found == requests_.end() || found->second.version != a.version) {
-      done.conflict = true;
-    } else if (!Fault("status write refused", 0.03)) {
-      found->second.status = a.status;
-      found->second.version = done.version = NextVersion();
-      done.written = true;
-      Publish(Kind::kRequest, RequestSeen{found->second});
-      if (Fault("answer to a write lost", 0.03)) done.written = false;
-    }
-    At(Delay(100), [this, done] { Feed(done); });
-  });
+  // A write that is under way survives the process that made it; its answer does not.
+  const int64_t process = incarnation_;
+  At(
+      Delay(100),
+      [this, a, process] {
+        StatusWritten done{Kind::kRequest, a.key, false, false, "", now_};
+        const auto found = requests_.find(a.key);
+        if (found == requests_.end() || found->second.version != a.version) {
+          done.conflict = true;
+        } else if (!Fault("status write refused", 0.03)) {
+          found->second.status = a.status;
+          found->second.version = done.version = NextVersion();
+          done.written = true;
+          Publish(Kind::kRequest, RequestSeen{found->second});
+          if (Fault("answer to a write lost", 0.03)) done.written = false;
+        }
+        if (process == incarnation_) At(Delay(100), [this, done] { Feed(done); });
+      },
+      false);
 }
 
 void World::Do(const WriteAccountStatus& a) {
@@ -381,7 +407,11 @@ void World::Do(const Confirm& a) {
 void World::Do(const Reconnect& a) { List(a.kind); }
 
 void World::Do(const ReadCredentials& a) {
-  At(Delay(50), [this, a] { Feed(CredentialsChanged{a.account, "key-1", "", "", "1"}); });
+  const bool missing = Fault("Secret missing", 0.05);
+  At(Delay(50), [this, a, missing] {
+    if (missing) return Feed(CredentialsChanged{a.account, "", "no such Secret", "", ""});
+    Feed(CredentialsChanged{a.account, "key-1", "", "", "1"});
+  });
 }
 
 void World::Do(const ReadLease& a) {
@@ -421,26 +451,46 @@ void World::Mark(std::vector<Wish>& wishes, bool wanted) {
   if (!wanted && open) wishes.back().until = now_;
 }
 
+/// What has expired wants nothing any more.
+bool World::IsCancelled(const RequestObject& r, InstanceId id) const {
+  if (r.spec.expires_at && *r.spec.expires_at <= Present().wall) return true;
+  return std::any_of(r.status.members.begin(), r.status.members.end(), [&](const MemberStatus& m) {
+    return m.id == id && m.state == MemberState::kCancelled;
+  });
+}
+
 /// Views of two kinds may be of different age, so each is judged by itself.
 void World::UpdateWishes() {
   const AccountObject& account = accounts_.at("default");
   Mark(account_open_, account.spec.mode == Mode::kExecute && !account.spec.paused);
   std::set<InstanceId> wanted;
+  std::set<InstanceId> milder;
   for (const auto& [key, r] : requests_) {
+    const bool recycle =
+        r.spec.mode == Mode::kExecute && r.spec.intent.prepaid == PrepaidPolicy::kRecycle;
     const bool may = r.spec.mode == Mode::kExecute && !r.spec.suspend && r.hold.empty();
     for (const MemberSpec& m : r.spec.members) {
       if (may) wanted.insert(m.id);
+      if (recycle && !IsCancelled(r, m.id)) milder.insert(m.id);
       if (r.spec.intent.prepaid == PrepaidPolicy::kDestroy) destroy_wanted_[m.id] = true;
     }
   }
-  for (const InstanceId id : ids_) Mark(wishes_[id], wanted.contains(id));
+  for (const InstanceId id : ids_) {
+    Mark(wishes_[id], wanted.contains(id));
+    Mark(milder_[id], milder.contains(id));
+  }
 }
 
 bool World::WasOpen(const std::vector<Wish>& wishes, Mono from) const {
   return std::any_of(wishes.begin(), wishes.end(), [&](const Wish& w) { return w.until > from; });
 }
 
+bool World::WasOpenThroughout(const std::vector<Wish>& wishes, Mono from) const {
+  return !wishes.empty() && wishes.back().since <= from && wishes.back().until == base::kNever;
+}
+
 void World::JudgeCall(const Call& call) {
+  UpdateWishes();  // time alone ends what expires
   if (call.ids.empty() || call.ids.size() > 100) Fail("S1: number of ids");
   if (std::set<InstanceId>(call.ids.begin(), call.ids.end()).size() != call.ids.size()) {
     Fail("S1: an id twice");
@@ -449,6 +499,9 @@ void World::JudgeCall(const Call& call) {
   if (entry == batches_.end()) return Fail("S3: a call without a committed entry");
   if (entry->second.phase != BatchPhase::kIntent) Fail("S3: a call for an entry that has ended");
   for (const InstanceId id : call.ids) {
+    if (entry->second.step == Step::kSecond && WasOpenThroughout(milder_[id], now_ - kMaxViewAge)) {
+      Fail("S5: a live request wants " + id.ToString() + " in the bin");
+    }
     if (!WasOpen(wishes_[id], now_ - kMaxViewAge)) {
       Fail("S6: " + id.ToString() + " is not wanted");
     }
@@ -567,6 +620,10 @@ void World::ScheduleUsers() {
           r.spec.region = kLane.region;
           r.spec.intent.prepaid =
               random_.Chance(0.3) ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
+          if (random_.Chance(0.1)) r.spec.mode = Mode::kDryRun;
+          if (random_.Chance(0.2)) r.spec.grace = Delay(60'000);
+          if (random_.Chance(0.2)) r.spec.not_before = Present().wall + Delay(120'000);
+          if (random_.Chance(0.1)) r.spec.expires_at = Present().wall + minutes{3} + Delay(120'000);
           std::set<InstanceId> chosen;
           for (int m = 0; m < shape_.members; ++m) chosen.insert(ids_[random_.Below(ids_.size())]);
           for (const InstanceId id : chosen) r.spec.members.push_back(MemberSpec(id));

@@ -118,6 +118,8 @@ class World : private simulator::Nature {
   void UpdateWishes();
   void Mark(std::vector<Wish>& wishes, bool wanted);
   bool WasOpen(const std::vector<Wish>& wishes, Mono from) const;
+  bool WasOpenThroughout(const std::vector<Wish>& wishes, Mono from) const;
+  bool IsCancelled(const RequestObject& request, InstanceId id) const;
   void JudgeCall(const Call& call);
   void JudgeExecution(const simulator::Execution& execution);
   void JudgeEnd();
@@ -150,6 +152,7 @@ class World : private simulator::Nature {
   std::map<InstanceId, int> accepted_calls_;  // since last seen outside the bin
   std::map<InstanceId, std::vector<Wish>> wishes_;
   std::vector<Wish> account_open_;
+  std::map<InstanceId, std::vector<Wish>> milder_;     // a live request wants it recycled only
   std::map<InstanceId, bool> destroy_wanted_;          // ever, by any request
   std::map<std::pair<Lane, uint64_t>, int> executed_;  // per entry
 };
