@@ -13,6 +13,8 @@ namespace simulation {
 namespace {
 
 constexpr Millis kLease{10'000};
+// A request that nobody of a batch names is known by the watch only, however late it is.
+constexpr Millis kLongestLag{30'000};
 constexpr Millis kTimeOut{30'000};
 const Lane kLane{"default", "ap-guangzhou"};
 
@@ -499,7 +501,7 @@ void World::JudgeCall(const Call& call) {
   if (entry == batches_.end()) return Fail("S3: a call without a committed entry");
   if (entry->second.phase != BatchPhase::kIntent) Fail("S3: a call for an entry that has ended");
   for (const InstanceId id : call.ids) {
-    if (entry->second.step == Step::kSecond && WasOpenThroughout(milder_[id], now_ - kMaxViewAge)) {
+    if (entry->second.step == Step::kSecond && WasOpenThroughout(milder_[id], now_ - kLongestLag)) {
       Fail("S5: a live request wants " + id.ToString() + " in the bin");
     }
     if (!WasOpen(wishes_[id], now_ - kMaxViewAge)) {
