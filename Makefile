@@ -4,6 +4,9 @@ BUILD = build/$(PRESET)
 JOBS ?= $(shell nproc)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 PYTHON = python3
+# One compiler cache for every checkout.
+export CCACHE_BASEDIR = $(CURDIR)
+export CCACHE_NOHASHDIR = 1
 FORMATTED = $(shell git ls-files '*.cc' '*.h')
 
 .DEFAULT_GOAL := help
@@ -45,7 +48,7 @@ simulate: build ## Search the simulated world for violations: DURATION=seconds, 
 format: ## Format the sources
 	@clang-format-14 -i $(FORMATTED)
 
-lint: build ## Check format, shell scripts and clang-tidy
+lint: build ## Check the format and run clang-tidy
 	@clang-format-14 --dry-run --Werror $(FORMATTED)
 	@scripts/tidy.sh $(BUILD)
 
