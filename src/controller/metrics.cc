@@ -195,7 +195,6 @@ void Metrics::SetGauges(const retirement::Gauges& g, double queue_oldest_seconds
     members_.Add({{"state", ToString(retirement::MemberState(i))}}).Set(double(g.members[i]));
   }
   for (size_t i = 1; i < retirement::kReasons; ++i) {
-    if (g.blocked[i] == 0) continue;
     blocked_.Add({{"reason", ToString(retirement::Reason(i))}}).Set(double(g.blocked[i]));
   }
   queue_oldest_.Add({}).Set(queue_oldest_seconds);
