@@ -90,6 +90,9 @@ Draft CredentialsDraft(const Account& a) {
             "the service accepts the credentials with fingerprint " +
                 (a.credential.empty() ? a.recorded_credential : a.credential)};
   }
+  if (!a.credentials_read) {
+    return {ConditionStatus::kUnknown, "NotReadYet", "the credentials are being read"};
+  }
   if (a.credential.empty()) {
     return {ConditionStatus::kFalse, "CredentialsMissing", a.credential_error};
   }
