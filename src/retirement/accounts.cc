@@ -161,7 +161,7 @@ void AcceptCredentials(State& state, Account& a, Now now) {
   a.credentials_valid = ConditionStatus::kTrue;
   a.credentials_breaker.Heal();
   UpdateReady(state, a, now);
-  TouchAccount(state, a, now);
+  TouchAccount(a, now);
 }
 
 }  // namespace
@@ -176,7 +176,7 @@ void UpdateReady(State& state, Account& a, Now now) {
   const bool changed = !SameHoldup(not_ready, a.not_ready);
   a.not_ready = not_ready;
   if (!changed) return;
-  TouchAccount(state, a, now);
+  TouchAccount(a, now);
   RefreshAccount(state, a.object.name, now);
 }
 
@@ -187,7 +187,7 @@ void OnAccountSeen(State& state, const AccountSeen& event, Now now) {
   const bool known = a.exists && a.object.uid == o.uid;
   if (known && VersionNumber(o.version) < VersionNumber(a.object.version)) return;
   Adopt(state, a, o, now);
-  TouchAccount(state, a, now);
+  TouchAccount(a, now);
   a.not_ready = CheckReady(a, state.config.installation);
   RefreshAccount(state, o.name, now);
 }
@@ -226,7 +226,7 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
     a->calls_breaker.Heal();
   }
   UpdateReady(state, *a, now);
-  TouchAccount(state, *a, now);
+  TouchAccount(*a, now);
   if (changed) RefreshAccount(state, event.account, now);
 }
 
@@ -234,7 +234,7 @@ void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
   Account* a = state.FindAccount(event.account);
   if (a == nullptr) return;
   a->dead_installation = event.alive ? "" : event.ns;
-  if (!event.alive) TouchAccount(state, *a, now);
+  if (!event.alive) TouchAccount(*a, now);
 }
 
 void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) {
@@ -269,7 +269,7 @@ void OnCallRefused(State& state, Account& a, const Refusal& refusal, Now now) {
     case Fault::kAccount:
     case Fault::kUnauthorized:
       a.calls_breaker.Trip("BreakerOpen", refusal.code + ": " + refusal.message, now.mono);
-      TouchAccount(state, a, now);
+      TouchAccount(a, now);
       return RefreshAccount(state, a.object.name, now);
     default:
       return;
@@ -280,7 +280,7 @@ void OnCallAccepted(State& state, Account& a, Now now) {
   a.terminate.OnSuccess(now.mono);
   if (!a.calls_breaker.open()) return;
   a.calls_breaker.Heal();
-  TouchAccount(state, a, now);
+  TouchAccount(a, now);
   RefreshAccount(state, a.object.name, now);
 }
 
@@ -359,8 +359,7 @@ Mono NextAccountWake(const State& state, Now now) {
   return next;
 }
 
-void TouchAccount(State& state, Account& a, Now now) {
-  (void)state;
+void TouchAccount(Account& a, Now now) {
   const Mono earliest = a.last_write == Mono{} ? now.mono : a.last_write + seconds{2};
   a.due = std::min(a.due, std::max(now.mono + kStatusDelay, earliest));
   if (a.object.status.installation.empty()) a.due = now.mono;

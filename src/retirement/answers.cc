@@ -129,7 +129,7 @@ void OnRefusedUnseen(State& state, Account& account, Entry& entry, const Answere
   entry.object.error_message = refusal.message;
   if (refusal.fault == Fault::kExpired && event.fence_was_fresh) {
     account.fence_widened = std::min<Millis>(account.fence_widened + seconds{30}, kSignatureAge);
-    TouchAccount(state, account, now);
+    TouchAccount(account, now);
     return Abandon(state, entry, now);
   }
   if (refusal.fault == Fault::kExpired) return Abandon(state, entry, now);

@@ -53,7 +53,6 @@ void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
 void Draft(State& state, LaneState& lane, Account& account, Packer::Cut cut, Now now) {
   Entry entry;
   entry.object = MakeBatch(lane, account, cut, state.config);
-  entry.group = cut.key.group;
   entry.fresh_until = base::kNever;
   std::sort(cut.targets.begin(), cut.targets.end(),
             [](const Target* a, const Target* b) { return a->id < b->id; });

@@ -18,8 +18,6 @@ inline constexpr base::Millis kSignatureAge = minutes{5};
 inline constexpr base::Millis kMaxEffectLag = seconds{60};
 // How far our idea of the service's time may be from the truth.
 inline constexpr base::Millis kClockError = seconds{5};
-// How long we wait for the answer to one call.
-inline constexpr base::Millis kAnswerDeadline = seconds{30};
 
 // An older observation does not justify a call (S9).
 inline constexpr base::Millis kSightAge = seconds{60};

@@ -23,7 +23,6 @@ enum class Stage : uint8_t {
 struct Entry {
   BatchObject object{};
   Stage stage = Stage::kDraft;
-  uint32_t group = 0;
   std::vector<Target*> targets{};  // in the order of object.members
   Mono fresh_until{};              // the sights of all members justify a call until then
   Mono committed_at{};

@@ -127,7 +127,6 @@ void OnStatusWritten(State& state, const StatusWritten& event, Now now) {
   r->writing = false;
   if (event.written) {
     if (VersionNumber(event.version) > VersionNumber(r->version)) r->version = event.version;
-    r->ever_written = true;
     return OnRecordedAcceptance(state, *r, now);
   }
   r->observed_fingerprint = 0;

@@ -123,7 +123,6 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   Restore(state, r, o.status, now);
   r.observed_fingerprint = FingerprintOf(o.status);
   r.observed_generation = o.status.observed_generation;
-  r.ever_written = o.status.observed_generation >= 0;
   if (o.status.observed_generation != o.generation) ForgetPlans(r, now);
   Remember(r, o.status);
   Recount(state, r);
@@ -240,7 +239,7 @@ void Refresh(State& state, Request& r, Now now) {
     Touch(state, r, UrgencyOf(permitted), now);
   }
   UpdatePlan(state, r, now);
-  if (changed && account != nullptr) TouchAccount(state, *account, now);
+  if (changed && account != nullptr) TouchAccount(*account, now);
   ReassessMembers(state, r, now);
 }
 
@@ -294,7 +293,7 @@ void OnRequestGone(State& state, const RequestKey& key, Now now) {
   RemoveClaims(state, *r, now);
   Uncount(state, *r);
   state.requests.erase(key);
-  if (account != nullptr) TouchAccount(state, *account, now);
+  if (account != nullptr) TouchAccount(*account, now);
 }
 
 void OnResetBegin(State& state, const ResetBegin& event) {

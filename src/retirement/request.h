@@ -78,7 +78,6 @@ struct Request {
   bool writing = false;
   bool conflicted = false;
   bool suspect = false;  // a live read differed: nothing is called for it until the watch caught up
-  bool ever_written = false;
   Mono due{base::kNever};
   bool due_is_final = false;
   Mono last_write{};
