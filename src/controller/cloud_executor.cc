@@ -119,7 +119,8 @@ void CloudExecutor::Do(const Call& action) {
   base::LogInfo("Calling TerminateInstances", {{"batch", batch}, {"instances", action.ids.size()}});
   client_.Terminate(
       FormOf(action.lane, action.options), known.credentials, {action.signed_at, Nonce()},
-      {Texts(action.ids), action.release_address, action.release_disks, false}, action.send_before,
+      {Texts(action.ids), action.release_address, action.release_disks, action.dry_run},
+      action.send_before,
       [self = shared_from_this(), action, batch, start](cvm::TerminateOutcome outcome) {
         const bool accepted = outcome.kind == cvm::TerminateOutcome::Kind::kAccepted;
         self->metrics_.OnApiCall(action.lane, "TerminateInstances",

@@ -120,6 +120,11 @@ Holdup CheckReady(const Account& account, const std::string& installation) {
                                                o.status.installation +
                                                "\"; this one does nothing with it");
   }
+  if (account.dry_run_executed) {
+    return ForPerson(kDryRunExecuted,
+                     "the service executed a call that said DryRun=true; nothing more is called "
+                     "until spec.api.serverSideDryRun is set to false");
+  }
   if (!account.credentials_read)
     return Heals("CredentialsUnknown", "its credentials are being read");
   if (account.credential.empty()) return Heals("CredentialsMissing", account.credential_error);

@@ -6,6 +6,9 @@
 
 namespace retirement {
 
+/// CloudAccount, condition Ready: a call that said DryRun=true was executed.
+inline constexpr const char* kDryRunExecuted = "DryRunExecuted";
+
 /// Why `request` is not accepted: its spec, its account's existence, namespaces or regions.
 /// `account` is null when there is none of that name.
 Holdup CheckAccepted(const Request& request, const Account* account);

@@ -44,10 +44,22 @@ ConditionStatus ConditionOf(const AccountStatus& status, const char* type) {
   return ConditionStatus::kUnknown;
 }
 
+/// The reason of its condition Ready, as far as that is about the present spec.
+std::string ReadyReason(const AccountObject& o) {
+  for (const Condition& c : o.status.conditions) {
+    if (c.type == "Ready" && c.observed_generation == o.generation) return c.reason;
+  }
+  return {};
+}
+
 void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   const bool is_new = !a.exists || a.object.uid != o.uid;
   const bool other_source = is_new || !SameCredentialSource(a.object.spec, o.spec);
   const bool edited = other_source || a.object.generation != o.generation;
+  if (is_new || edited) {
+    a.dry_run_unknown = false;
+    a.dry_run_executed = is_new && ReadyReason(o) == kDryRunExecuted;
+  }
   if (is_new) {
     a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
     a.recorded_credential = RecordedCredential(o.status);
@@ -80,6 +92,10 @@ Draft ReadyDraft(const Account& a, const Holdup& not_ready) {
     return {ConditionStatus::kTrue, "Ready",
             "the service refused fresh signatures as expired; they are now made " +
                 base::FormatDuration(a.fence_widened) + " younger: check this machine's clock"};
+  }
+  if (a.dry_run_unknown) {
+    return {ConditionStatus::kTrue, "Ready",
+            "the service does not know DryRun (UnknownParameter); dry runs do not ask it"};
   }
   return {ConditionStatus::kTrue, "Ready", "the account is served"};
 }
@@ -287,7 +303,9 @@ void OnCallAccepted(State& state, Account& a, Now now) {
 Mono LooksAllowedAt(const Account& a, Now now) {
   if (!a.exists) return base::kNever;
   const std::string& holdup = a.not_ready.reason;
-  if (!holdup.empty() && holdup != "CredentialsRejected") return base::kNever;
+  if (!holdup.empty() && holdup != "CredentialsRejected" && holdup != kDryRunExecuted) {
+    return base::kNever;
+  }
   Mono at = std::max(a.looks_after, a.describe.Next(now.mono));
   if (a.credentials_breaker.open()) at = std::max(at, a.credentials_breaker.Next());
   return at;

@@ -51,6 +51,7 @@ struct Call {
   std::vector<InstanceId> ids;
   bool release_address = false;
   bool release_disks = false;
+  bool dry_run = false;
   std::string credential;  // to be sent only under these credentials
   Wall signed_at{};        // the time in the signature
   Mono committed_at{};     // when `signed_at` was fixed

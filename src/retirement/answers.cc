@@ -5,6 +5,7 @@
 #include "retirement/entries.h"
 #include "retirement/judge.h"
 #include "retirement/members.h"
+#include "retirement/outcomes.h"
 #include "retirement/search.h"
 #include "retirement/targets.h"
 
@@ -64,7 +65,7 @@ Finish FinishOf(const Refusal& refusal) {
 
 bool IsAboutOneInstance(Fault fault) {
   return fault == Fault::kBlocked || fault == Fault::kFinal || fault == Fault::kSplit ||
-         fault == Fault::kUnauthorized;
+         fault == Fault::kUnauthorized || fault == Fault::kDryRunOk;
 }
 
 /// Groups of a refused batch are called apart from each other from now on.
@@ -97,6 +98,23 @@ bool ConcernsAccount(const Refusal& refusal, size_t members) {
          (refusal.fault == Fault::kUnauthorized && members > 1 && refusal.hinted.empty());
 }
 
+/// A dry run that the service would have accepted, or whose parameter it does not know.
+void OnDryRunAnswer(State& state, Account& account, const std::vector<Target*>& targets,
+                    const Refusal& refusal, Now now) {
+  if (refusal.fault == Fault::kDryRunOk) {
+    for (Target* t : targets) ShowAnswer(state, *t, "", now);
+  } else {
+    account.dry_run_unknown = true;
+    TouchAccount(account, now);
+  }
+  ReassessIds(state, IdsOf(targets), now);
+}
+
+bool EndsDryRun(const Entry& entry, const Refusal& refusal) {
+  return entry.object.dry_run &&
+         (refusal.fault == Fault::kDryRunOk || refusal.code.starts_with("UnknownParameter"));
+}
+
 void OnRejected(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
   const Refusal& refusal = event.refusal;
   entry.object.error_code = refusal.code;
@@ -109,6 +127,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
   entry.stage = Stage::kClosed;
   entry.dirty = true;
   CountBatch(state, entry, "Rejected");
+  if (EndsDryRun(entry, refusal)) return OnDryRunAnswer(state, account, targets, refusal, now);
   if (ConcernsAccount(refusal, targets.size())) {
     OnCallRefused(state, account, refusal, now);
   } else {
@@ -144,6 +163,18 @@ void OnNotSent(Entry& entry, const Answered& event, Now now) {
   entry.object.error_message = event.refusal.message;
 }
 
+/// The service did what it was asked to try only: the batch is a real one, and no call follows.
+void OnDryRunExecuted(State& state, Account& account, const Entry& entry, Now now) {
+  account.dry_run_executed = true;
+  state.Do(Announce{{"", account.object.name},
+                    account.object.uid,
+                    true,
+                    "DryRunExecuted",
+                    "the service executed " + BatchName(entry.object.lane, entry.object.sequence) +
+                        " although it said DryRun=true"});
+  UpdateReady(state, account, now);
+}
+
 }  // namespace
 
 void OnAnswered(State& state, const Answered& event, Now now) {
@@ -160,6 +191,7 @@ void OnAnswered(State& state, const Answered& event, Now now) {
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
       OnCallAccepted(state, *account, now);
+      if (entry->object.dry_run) OnDryRunExecuted(state, *account, *entry, now);
       return OnAccepted(state, *entry, now);
     case Answered::Outcome::kNotSent:
       return OnNotSent(*entry, event, now);

@@ -32,6 +32,7 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before) {
             {},
             entry.object.release_address,
             entry.object.release_disks,
+            entry.object.dry_run,
             entry.object.credential,
             entry.object.signed_at,
             entry.committed_at,

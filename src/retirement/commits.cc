@@ -7,6 +7,8 @@
 #include "retirement/entries.h"
 #include "retirement/judge.h"
 #include "retirement/members.h"
+#include "retirement/outcomes.h"
+#include "retirement/sights.h"
 #include "retirement/targets.h"
 
 namespace retirement {
@@ -22,6 +24,7 @@ BatchObject MakeBatch(const LaneState& lane, const Account& account, const Packe
   b.step = cut.key.step;
   b.release_address = cut.key.release_address;
   b.release_disks = cut.key.release_disks;
+  b.dry_run = cut.key.dry_run;
   b.call_validity = account.object.spec.call_validity;
   b.endpoint = account.object.spec.endpoint;
   b.credential = account.credential;

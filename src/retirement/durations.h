@@ -37,6 +37,9 @@ inline constexpr base::Millis kFenceMargin = seconds{1};
 
 // Ids that are due wait so long for company before they are looked at.
 inline constexpr base::Millis kLookWindow = milliseconds{100};
+// Before a call a lane looks only as far ahead as its rate can send in this time.
+inline constexpr base::Millis kLookAhead = seconds{30};
+inline constexpr base::Millis kPrepaidLookAhead = seconds{4};
 inline constexpr base::Millis kFirstLook = seconds{1};
 inline constexpr base::Millis kLongestLook = seconds{10};
 // How often a Blocked instance is looked at again.

@@ -6,6 +6,7 @@
 #include "retirement/batches.h"
 #include "retirement/outbox.h"
 #include "retirement/registry.h"
+#include "retirement/sights.h"
 #include "retirement/targets.h"
 
 namespace retirement {

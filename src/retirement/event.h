@@ -86,6 +86,7 @@ enum class Fault : uint8_t {
   kBlocked,       // this instance needs a person
   kFinal,         // this instance can never be terminated
   kSplit,         // one of them is wrong; find it
+  kDryRunOk,      // a call with DryRun=true would have been accepted
   kUnreachable,   // no connection
 };
 

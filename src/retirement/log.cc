@@ -4,6 +4,8 @@
 #include "retirement/entries.h"
 #include "retirement/judge.h"
 #include "retirement/members.h"
+#include "retirement/outcomes.h"
+#include "retirement/sights.h"
 #include "retirement/targets.h"
 
 namespace retirement {

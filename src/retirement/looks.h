@@ -9,20 +9,26 @@
 
 namespace retirement {
 
-/// Targets ordered by when they are due. A target is in it while its place is kLook and no look
-/// at it is in flight.
+/// Targets ordered by when they are due. A target is in it while its place is kLook, or kBatch
+/// with a look to come, and no look at it is in flight. Looks that prepare a call are kept apart,
+/// because they must not run too far ahead of it.
 class Looks {
  public:
-  void Add(Target& target, Mono due);
+  enum class Purpose { kKnow, kCall };
+  void Add(Target& target, Mono due, Purpose purpose);
   void Remove(Target& target);
   /// Up to 100 due targets, once 100 are due or the first has waited for company long enough.
-  std::vector<Target*> Take(Mono now);
+  std::vector<Target*> Take(Mono now, bool for_calls);
   /// When Take has something to give; kNever for never.
-  Mono Next() const;
-  bool empty() const { return due_.empty(); }
+  Mono Next(bool for_calls) const;
+  bool empty() const { return know_.empty() && call_.empty(); }
 
  private:
-  std::map<std::pair<Mono, InstanceId>, Target*> due_;
+  using Queue = std::map<std::pair<Mono, InstanceId>, Target*>;
+  static void TakeFrom(Queue& queue, Mono now, std::vector<Target*>& taken);
+
+  Queue know_;
+  Queue call_;
 };
 
 }  // namespace retirement

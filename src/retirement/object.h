@@ -25,6 +25,7 @@ struct AccountSpec {
   std::string endpoint = "https://cvm.tencentcloudapi.com";
   bool use_get = false;
   std::string signature = "TC3-HMAC-SHA256";
+  bool server_side_dry_run = false;
   Millis call_validity = std::chrono::seconds{60};
   int terminate_per_second = 8;
   int describe_per_second = 20;
@@ -184,6 +185,7 @@ struct BatchObject {
   Step step = Step::kFirst;
   bool release_address = false;
   bool release_disks = false;
+  bool dry_run = false;  // sent with DryRun=true: it is not to be executed
   Millis call_validity{0};
   std::string endpoint{};
   std::string credential{};

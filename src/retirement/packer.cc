@@ -20,6 +20,7 @@ void Packer::Add(Target& target, const PackKey& key, Mono now) {
   queue.last = now;
   queue.targets.emplace(++order_, &target);
   where_.emplace(target.id, Position{key, order_});
+  prepaid_ += key.charge == kPrepaid;
 }
 
 void Packer::Remove(const Target& target) {
@@ -28,6 +29,7 @@ void Packer::Remove(const Target& target) {
   const auto queue = queues_.find(found->second.key);
   queue->second.targets.erase(found->second.order);
   if (queue->second.targets.empty()) queues_.erase(queue);
+  prepaid_ -= found->second.key.charge == kPrepaid;
   where_.erase(found);
 }
 

@@ -17,6 +17,7 @@ struct PackKey {
   Step step = Step::kFirst;
   bool release_address = false;
   bool release_disks = false;
+  bool dry_run = false;
   std::string charge{};
   auto operator<=>(const PackKey&) const = default;
 };
@@ -39,6 +40,7 @@ class Packer {
   std::optional<Cut> Take(const PackWindow& window, Mono now);
   Mono Next(const PackWindow& window) const;
   size_t size() const { return where_.size(); }
+  size_t prepaid() const { return prepaid_; }
 
  private:
   struct Queue {
@@ -55,6 +57,7 @@ class Packer {
   std::map<PackKey, Queue> queues_;
   std::map<InstanceId, Position> where_;
   uint64_t order_ = 0;
+  size_t prepaid_ = 0;
 };
 
 }  // namespace retirement

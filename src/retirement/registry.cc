@@ -7,6 +7,7 @@
 #include "retirement/batches.h"
 #include "retirement/members.h"
 #include "retirement/outbox.h"
+#include "retirement/sights.h"
 #include "retirement/status.h"
 #include "retirement/targets.h"
 

@@ -95,6 +95,7 @@ struct LaneState {
   Lane lane{};
   Ledger ledger{};
   Looks looks{};
+  size_t looking = 0;  // ids in looks that are in flight
   Packer packer{};
 };
 
@@ -107,8 +108,10 @@ struct Account {
   Breaker credentials_breaker{};  // stops looks and calls
   Breaker calls_breaker{};        // stops calls
   ServiceClock clock{};
-  Millis fence_widened{0};  // added to the age of signatures after one was refused as expired
-  Mono looks_after{};       // pause after an unreachable service
+  bool dry_run_unknown = false;   // the service does not know DryRun; until the next edit
+  bool dry_run_executed = false;  // it executed a call that said DryRun=true; likewise
+  Millis fence_widened{0};        // added to the age of signatures after one was refused as expired
+  Mono looks_after{};             // pause after an unreachable service
   int unreachable = 0;
 
   std::string recorded_credential{};  // that its status named when we began

@@ -4,131 +4,13 @@
 
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
+#include "retirement/claims.h"
 #include "retirement/members.h"
+#include "retirement/outcomes.h"
+#include "retirement/sights.h"
 
 namespace retirement {
 namespace {
-
-MemberStatus& MemberOf(const Claim& claim) { return claim.request->members[claim.member]; }
-
-bool InSpec(const Claim& claim) { return claim.member < claim.request->spec.members.size(); }
-
-bool IsDuplicateBlock(const MemberStatus& m) {
-  return m.state == MemberState::kBlocked && m.reason == Reason::kDuplicateRequest;
-}
-
-/// A claim that could own: accepted, permitted, Execute, not done. One that was blocked by another
-/// intent stays so until somebody asks to look again.
-bool MayOwn(const Claim& claim) {
-  const Request& r = *claim.request;
-  const MemberStatus& m = MemberOf(claim);
-  if (!InSpec(claim) || !r.Executes() || !r.IsPermitted() || r.deleting) return false;
-  return !IsFinal(m.state) || (m.state == MemberState::kBlocked && !IsDuplicateBlock(m));
-}
-
-bool IsOlder(const Request& a, const Request& b) {
-  return a.created != b.created ? a.created < b.created : a.uid < b.uid;
-}
-
-bool IsHeld(const Target& t) {
-  return std::any_of(t.claims.begin(), t.claims.end(), [](const Claim& c) {
-    return InSpec(c) && c.request->Executes() && c.request->IsAccepted() &&
-           !c.request->hold.empty() &&
-           (!IsFinal(MemberOf(c).state) || IsDuplicateBlock(MemberOf(c)));
-  });
-}
-
-const Claim* FindOwner(const Target& t) {
-  const Claim* owner = nullptr;
-  if (IsHeld(t)) return nullptr;
-  for (const Claim& claim : t.claims) {
-    if (!MayOwn(claim)) continue;
-    if (owner == nullptr || IsOlder(*claim.request, *owner->request)) owner = &claim;
-  }
-  return owner;
-}
-
-const Claim* ClaimOf(const Target& t, const Request* request) {
-  for (const Claim& claim : t.claims) {
-    if (claim.request == request) return &claim;
-  }
-  return nullptr;
-}
-
-/// The owner's intent, with the mildest prepaid intent of all live requests.
-Intent EffectiveIntent(const Target& t) {
-  Intent intent = t.owner->spec.intent;
-  for (const Claim& claim : t.claims) {
-    const Request& r = *claim.request;
-    if (!InSpec(claim) || !r.Executes() || !r.IsAccepted() || r.deleting) continue;
-    if (MemberOf(claim).state == MemberState::kCancelled) continue;
-    intent.prepaid = std::min(intent.prepaid, r.spec.intent.prepaid);
-  }
-  return intent;
-}
-
-bool Agree(const Request& a, const Request& b) {
-  return a.spec.intent == b.spec.intent && a.lane() == b.lane();
-}
-
-constexpr const char* kOtherIntent =
-    "another request names this instance and wants something else done with it";
-
-/// The others share the owner's obstacle or wait for it; they are blocked when they want something
-/// else.
-void ShowDuplicates(State& state, Target& t, Now now) {
-  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
-  if (owner == nullptr) return;
-  MemberChange shared{MemberState::kWaiting, Reason::kDuplicateRequest,
-                      "an older request retires this instance"};
-  if (const MemberStatus& m = MemberOf(*owner); m.state == MemberState::kBlocked) {
-    shared = {m.state, m.reason, std::string(m.message_view())};
-  }
-  for (const Claim& claim : std::vector<Claim>(t.claims)) {
-    Request& r = *claim.request;
-    if (&r == t.owner || !MayOwn(claim)) continue;
-    SetMember(state, r, claim.member,
-              Agree(r, *t.owner)
-                  ? shared
-                  : MemberChange{MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent},
-              now);
-  }
-}
-
-std::string WouldDo(const Target& t, const Request& r) {
-  if (!IsPrepaid(t)) return "would be terminated";
-  return r.spec.intent.prepaid == PrepaidPolicy::kDestroy ? "would be recycled, then destroyed"
-                                                          : "would be recycled";
-}
-
-/// A claim that may not act: it shows what it would do (DryRun), or waits.
-void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
-  Request& r = *claim.request;
-  const MemberStatus& m = MemberOf(claim);
-  if (!InSpec(claim) || !r.IsAccepted() || IsFinal(m.state)) return;
-  if (r.Executes() && r.not_permitted.reason == "Expired") {
-    SetMember(state, r, claim.member,
-              {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
-    return;
-  }
-  if (r.Executes()) {
-    const bool waits = t.observed || !m.charge.empty() || m.state == MemberState::kWaiting;
-    SetMember(state, r, claim.member, {waits ? MemberState::kWaiting : MemberState::kPending}, now);
-    return;
-  }
-  if (!t.observed || t.seen_lane != r.lane()) return;
-  const MemberSpec& spec = r.spec.members[claim.member];
-  const Account* account = state.FindAccount(r.spec.account);
-  Wanted wanted;
-  wanted.intent = r.spec.intent;
-  wanted.expect = spec.expect.get();
-  wanted.use_get = account != nullptr && account->object.spec.use_get;
-  const std::string obstacle = Obstacle(t, wanted);
-  SetMember(state, r, claim.member,
-            {MemberState::kPlanned, Reason::kWouldRetire,
-             obstacle.empty() ? WouldDo(t, r) : "would not be retired: " + obstacle},
-            now);
-}
 
 /// A request that waits or plans needs to have seen each instance once; how long ago is no matter.
 const Claim* PlanLook(const Target& t) {
@@ -141,29 +23,29 @@ const Claim* PlanLook(const Target& t) {
   return nullptr;
 }
 
-void ScheduleLook(State& state, Target& t, const Lane& lane, Mono due) {
+void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose purpose) {
   if (t.looking) return;
   // The earlier of two times counts, or every change of anything would put the look off.
   if (t.place == Place::kLook && t.batch_lane == lane && t.due <= due) return;
   LeavePlace(state, t);
   t.place = Place::kLook;
   t.batch_lane = lane;
-  state.LaneOf(lane).looks.Add(t, due);
+  state.LaneOf(lane).looks.Add(t, due, purpose);
 }
 
 /// A look at a target in a batch keeps its place there.
 void ScheduleBatchLook(State& state, Target& t, Mono due) {
   if (t.looking || t.due <= due) return;
-  state.LaneOf(t.batch_lane).looks.Add(t, due);
-}
-
-void ScheduleLook(State& state, Target& t, Mono due) {
-  ScheduleLook(state, t, t.owner->lane(), due);
+  state.LaneOf(t.batch_lane).looks.Add(t, due, Looks::Purpose::kKnow);
 }
 
 PackKey KeyOf(const Target& t, const Pack& pack) {
   const Intent& intent = t.owner->spec.intent;
-  return {t.group, pack.step, intent.release_address, intent.release_disks,
+  return {t.group,
+          pack.step,
+          intent.release_address,
+          intent.release_disks,
+          !t.owner->Executes(),
           std::string(t.sight.charge.view())};
 }
 
@@ -195,7 +77,26 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
   }
 }
 
+/// A dry run that asks the service, for a first call only: the second one destroys should the
+/// service not know DryRun.
+void ReassessAsking(State& state, Target& t, const Claim& owner, Now now) {
+  const Wanted wanted = WantedOf(state, t);
+  const Verdict verdict = Judge(t, wanted, now);
+  const auto* pack = std::get_if<Pack>(&verdict);
+  const bool planned = t.observed && t.seen_lane == wanted.lane && !Obstacle(t, wanted).empty();
+  if (planned || (pack && pack->step == Step::kSecond)) {
+    LeavePlace(state, t);
+    return ShowIdle(state, t, owner, now);
+  }
+  if (const auto* look = std::get_if<LookAt>(&verdict)) return ScheduleLook(state, t, look->when);
+  pack ? PutInPack(state, t, *pack, now) : Conclude(state, t, std::get<Finish>(verdict), now);
+}
+
 }  // namespace
+
+void ScheduleLook(State& state, Target& t, Mono due) {
+  LookIn(state, t, t.owner->lane(), due, Looks::Purpose::kCall);
+}
 
 void LeavePlace(State& state, Target& t) {
   const Lane lane = t.batch_lane;
@@ -248,19 +149,6 @@ void RemoveClaims(State& state, Request& r, Now now) {
   }
 }
 
-void Know(Target& t, const Lane& lane, const std::string& credential) {
-  t.known = true;
-  t.known_lane = lane;
-  t.known_credential = credential;
-}
-
-void ForgetSight(Target& t) {
-  t.observed = false;
-  t.retries = 0;
-  t.server_faults = 0;
-  t.not_before = Mono{};
-}
-
 Wanted WantedOf(const State& state, const Target& t) {
   Wanted wanted;
   const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
@@ -287,18 +175,19 @@ void Reassess(State& state, Target& t, Now now) {
     if (when) ScheduleBatchLook(state, t, *when);
     return;
   }
-  const Claim* owner = FindOwner(t);
-  t.owner = owner ? owner->request : nullptr;
+  const Claim* found = FindOwner(state, t);
+  const Claim owner = found ? *found : Claim{};
+  t.owner = owner.request;
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
-    if (!owner || !MayOwn(claim)) ShowIdle(state, t, claim, now);
+    if (claim.request != t.owner && !(t.owner && MayOwn(claim))) ShowIdle(state, t, claim, now);
   }
-  if (owner) {
-    const Claim chosen = *owner;
-    ReassessOwned(state, t, chosen, now);
+  if (t.owner && !t.owner->Executes()) return ReassessAsking(state, t, owner, now);
+  if (t.owner) {
+    ReassessOwned(state, t, owner, now);
     return ShowDuplicates(state, t, now);
   }
   if (const Claim* plan = PlanLook(t))
-    return ScheduleLook(state, t, plan->request->lane(), now.mono);
+    return LookIn(state, t, plan->request->lane(), now.mono, Looks::Purpose::kKnow);
   LeavePlace(state, t);
 }
 
@@ -307,68 +196,6 @@ void ReassessMembers(State& state, Request& r, Now now) {
     const auto found = state.targets.find(r.members[i].id);
     if (found != state.targets.end()) Reassess(state, found->second, now);
   }
-}
-
-void ShowInBatch(State& state, Target& t, MemberState member_state, Reason reason, Now now) {
-  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
-  if (owner == nullptr) return;
-  MemberStatus& m = MemberOf(*owner);
-  m.batch = t.batch;
-  m.attempts = t.attempts;
-  m.request_id = t.request_id;
-  SetMember(state, *owner->request, owner->member, {member_state, reason}, now);
-}
-
-namespace {
-
-void Give(State& state, const Claim& claim, const Target& t, const Finish& finish, Now now) {
-  MemberStatus& m = MemberOf(claim);
-  if (claim.request == t.owner) {
-    m.attempts = t.attempts;
-    m.request_id = t.request_id;
-  }
-  SetMember(state, *claim.request, claim.member, {finish.state, finish.reason, finish.message},
-            now);
-}
-
-/// The owner wanted it destroyed, but a milder request is alive: its goal is reached, not ours.
-bool StopsShort(const Request& r, const Finish& finish) {
-  const Intent& intent = r.spec.intent;
-  if (finish.reason == Reason::kChargeTypeRefused && intent.prepaid != PrepaidPolicy::kRefuse &&
-      intent.postpaid != PostpaidPolicy::kRefuse &&
-      finish.message.find("api.method") == std::string::npos) {
-    return true;
-  }
-  return finish.state == MemberState::kRecycled && r.spec.intent.prepaid == PrepaidPolicy::kDestroy;
-}
-
-}  // namespace
-
-void Conclude(State& state, Target& t, const Finish& finish, Now now) {
-  const bool in_batch = t.place == Place::kBatch;
-  const bool gone = finish.result == BatchResult::kRetired;
-  for (const Claim& claim : std::vector<Claim>(t.claims)) {
-    const bool owns = claim.request == t.owner;
-    if (!owns && !MayOwn(claim)) continue;
-    // S8: gone here proves nothing about another account or region.
-    if (!owns && claim.request->lane() != t.seen_lane) continue;
-    if (StopsShort(*claim.request, finish)) {
-      if (owns && !in_batch) {
-        Give(state, claim, t,
-             {MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent, BatchResult::kNone},
-             now);
-      }
-    } else if (owns || gone ||
-               (finish.result == BatchResult::kRecycled && t.owner &&
-                Agree(*claim.request, *t.owner))) {
-      Give(state, claim, t, finish, now);
-    }
-  }
-  if (in_batch) return;
-  LeavePlace(state, t);
-  t.group = 0;
-  if (t.owner == nullptr || finish.state == MemberState::kFailed) return Reassess(state, t, now);
-  if (finish.state == MemberState::kBlocked) ScheduleLook(state, t, now.mono + kBlockedLook);
 }
 
 namespace {
@@ -386,110 +213,16 @@ bool Allows(const Intent& intent, const Target& t, const BatchObject& batch) {
 
 bool StillWanted(const State& state, const Target& t, const BatchObject& batch,
                  const BatchMember& member) {
-  if (t.owner == nullptr || t.owner->uid != member.uid || t.owner->lane() != batch.lane) {
+  if (t.owner == nullptr || t.owner->uid != member.uid || t.owner->lane() != batch.lane ||
+      t.owner->Executes() == batch.dry_run) {
     return false;
   }
   for (const Claim& claim : t.claims) {
     if (claim.request->suspect) return false;
   }
   const Claim* owner = ClaimOf(t, t.owner);
-  return owner != nullptr && MayOwn(*owner) && !IsHeld(t) &&
-         Allows(WantedOf(state, t).intent, t, batch);
-}
-
-namespace {
-
-void TakeAbsence(Target& t, Mono received) {
-  if (!t.observed || t.present || t.first_absent == Mono{}) t.first_absent = received;
-  t.present = false;
-}
-
-void TakeSight(Target& t, const Sight& sight) {
-  t.present = true;
-  t.seen_alive = true;
-  t.first_absent = Mono{};
-  t.sight = sight;
-  // S5: outside the bin again, whatever was accepted before has been undone.
-  if (IsPrepaid(t) && !IsInBin(t) && t.place != Place::kBatch) t.accepted = false;
-}
-
-void ShowCharge(State& state, Target& t, Now now) {
-  for (const Claim& claim : t.claims) {
-    MemberStatus& m = MemberOf(claim);
-    if (t.present && m.charge.empty()) m.charge = t.sight.charge;
-    UpdatePlan(state, *claim.request, now);
-  }
-}
-
-void TakeAnswer(State& state, const Observed& event, Target& t, const Sight* sight, Now now) {
-  t.looking = false;
-  const bool same_view = t.seen_lane == event.lane && t.seen_credential == event.credential;
-  // An absence under other credentials, or in another region, does not continue a row of absences.
-  if (!same_view) t.first_absent = Mono{};
-  if (event.sent < t.seen_at) return;
-  if (sight) Know(t, event.lane, event.credential);
-  sight ? TakeSight(t, *sight) : TakeAbsence(t, now.mono);
-  t.observed = true;
-  t.seen_at = event.sent;
-  t.seen_lane = event.lane;
-  t.seen_credential = event.credential;
-  ShowCharge(state, t, now);
-}
-
-}  // namespace
-
-void OnObserved(State& state, const Observed& event, Now now) {
-  Account* account = state.FindAccount(event.lane.account);
-  if (account != nullptr) OnDescribeAnswer(state, *account, event, now);
-  const auto* sights = std::get_if<std::vector<Sight>>(&event.answer);
-  std::map<InstanceId, const Sight*> seen;
-  if (sights) {
-    for (const Sight& sight : *sights) seen.emplace(sight.id, &sight);
-  }
-  for (const InstanceId id : event.ids) {
-    const auto found = state.targets.find(id);
-    if (found == state.targets.end()) continue;
-    Target& t = found->second;
-    t.looking = false;
-    if (t.place == Place::kLook) t.place = Place::kIdle;
-    if (sights) {
-      const auto sight = seen.find(id);
-      TakeAnswer(state, event, t, sight == seen.end() ? nullptr : sight->second, now);
-    }
-    Reassess(state, t, now);
-  }
-}
-
-void SendLooks(State& state, Now now) {
-  if (!state.Leading(now) || !state.Synced() || state.stopping) return;
-  for (auto& [lane, lane_state] : state.lanes) {
-    Account* account = state.FindAccount(lane.account);
-    if (account == nullptr) continue;
-    while (LooksAllowedAt(*account, now) <= now.mono && lane_state.looks.Next() <= now.mono) {
-      std::vector<Target*> targets = lane_state.looks.Take(now.mono);
-      if (targets.empty()) break;
-      account->describe.TryTake(now.mono);
-      account->credentials_breaker.OnSend();
-      Observe observe{lane, OptionsOf(*account), {}};
-      for (Target* t : targets) {
-        t->looking = true;
-        observe.ids.push_back(t->id);
-      }
-      state.Do(std::move(observe));
-    }
-  }
-}
-
-Mono NextLook(const State& state, Now now) {
-  Mono next = base::kNever;
-  for (const auto& [lane, lane_state] : state.lanes) {
-    const auto account = state.accounts.find(lane.account);
-    if (account == state.accounts.end()) continue;
-    const Mono allowed = LooksAllowedAt(account->second, now);
-    if (allowed == base::kNever || lane_state.looks.empty()) continue;
-    next = std::min(next, std::max(allowed, lane_state.looks.Next()));
-  }
-  return next;
+  return owner != nullptr && (batch.dry_run ? MayAsk(state, *owner) : MayOwn(*owner)) &&
+         !IsHeld(t) && Allows(WantedOf(state, t).intent, t, batch);
 }
 
 }  // namespace retirement

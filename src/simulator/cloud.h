@@ -93,6 +93,8 @@ class Cloud {
   /// Changes an instance from outside: the console, another tool, the vendor.
   void Change(Instance instance, Mono now);
   Reply Terminate(const TerminateRequest& request, Mono now);
+  /// What Terminate would answer.
+  Reply Check(const TerminateRequest& request, Mono now);
   DescribeReply Describe(const DescribeRequest& request, Mono now);
   /// The truth about an instance now; null for an id that never was.
   const Instance* Find(const std::string& id, Mono now);
@@ -107,7 +109,6 @@ class Cloud {
     std::vector<Version> versions{};  // times grow; the last may lie in the future
   };
   const Instance* At(const History& history, Mono time) const;
-  Reply Check(const TerminateRequest& request, Mono now);
   void Execute(History& history, const std::string& request_id, Mono now);
   std::string Offenders(const std::vector<std::string>& ids);
 

@@ -123,8 +123,12 @@ struct Reader {
                                             errors);
                         }},
                        {"limits", [this](const YAML::Node& n) { ReadLimits(n); }},
-                       {"namesOffenders", To(seed.names_offenders)}},
+                       {"namesOffenders", To(seed.names_offenders)},
+                       {"dryRun", To(seed.dry_run)}},
                       errors);
+    if (seed.dry_run != "honoured" && seed.dry_run != "unknown" && seed.dry_run != "ignored") {
+      errors.Add(root["dryRun"], "dryRun must be honoured, unknown or ignored");
+    }
   }
 };
 

@@ -20,6 +20,7 @@ struct Seed {
   base::Millis describe_lag{0};
   std::map<std::string, int> limits = {{"TerminateInstances", 10}, {"DescribeInstances", 40}};
   bool names_offenders = true;
+  std::string dry_run = "honoured";  // DryRun=true is honoured, unknown or ignored
 };
 
 /// Every error of the text at once, each with its place.

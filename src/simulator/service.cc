@@ -221,13 +221,24 @@ http::ServerResponse Service::WithFault(const Fault& fault, const ApiCall& call,
   __builtin_unreachable();
 }
 
-http::ServerResponse Service::Terminate(const ApiCall& call, LogEntry& entry, base::Now now) {
-  const auto dry_run = call.fields.find("DryRun");
-  if (dry_run != call.fields.end() && dry_run->second == "true") {
-    entry.code = "DryRunOperation";
-    return ErrorEnvelope(entry.code, "The request would have succeeded.", entry.request_id, now);
+Reply Service::DryRun(const TerminateRequest& request, base::Now now) {
+  if (seed_.dry_run == "unknown") {
+    return {"UnknownParameter", "The parameter `DryRun` is not recognized."};
   }
-  const Reply reply = cloud_.Terminate({call.region, IdsOf(call), entry.request_id}, now.mono);
+  const Reply reply = cloud_.Check(request, now.mono);
+  return reply.ok() ? Reply{"DryRunOperation", "The request would have succeeded."} : reply;
+}
+
+http::ServerResponse Service::Terminate(const ApiCall& call, LogEntry& entry, base::Now now) {
+  const TerminateRequest request{call.region, IdsOf(call), entry.request_id};
+  const auto field = call.fields.find("DryRun");
+  entry.dry_run = field != call.fields.end() && field->second == "true";
+  if (entry.dry_run && seed_.dry_run != "ignored") {
+    const Reply reply = DryRun(request, now);
+    entry.code = reply.code;
+    return ErrorEnvelope(reply.code, reply.message, entry.request_id, now);
+  }
+  const Reply reply = cloud_.Terminate(request, now.mono);
   entry.code = reply.code;
   entry.executed = reply.ok();
   if (!reply.ok()) return ErrorEnvelope(reply.code, reply.message, entry.request_id, now);
@@ -335,6 +346,7 @@ std::string Service::CallsJson() const {
     json.Field("target", e.target);
     json.Field("requestId", e.request_id);
     json.Field("code", e.code);
+    json.Field("dryRun", e.dry_run);
     json.Field("executed", e.executed);
     json.Field("answered", e.answered);
     json.Key("ids");

@@ -35,6 +35,7 @@ class Service : private Nature {
     std::string target{};
     std::string request_id{};
     std::string code{};  // "" for success
+    bool dry_run = false;
     bool executed = false;
     bool answered = true;
     std::vector<std::string> ids{};
@@ -52,6 +53,7 @@ class Service : private Nature {
   http::ServerResponse Answer(const ApiCall& call, LogEntry& entry, base::Now now);
   http::ServerResponse Dispatch(const ApiCall& call, LogEntry& entry, base::Now now);
   http::ServerResponse Terminate(const ApiCall& call, LogEntry& entry, base::Now now);
+  Reply DryRun(const TerminateRequest& request, base::Now now);
   http::ServerResponse Describe(const ApiCall& call, LogEntry& entry, base::Now now);
   http::ServerResponse WithFault(const Fault& fault, const ApiCall& call, LogEntry& entry,
                                  base::Now now);

@@ -59,9 +59,8 @@ void ReadApi(base::JsonValue api, AccountSpec& spec, std::vector<std::string>& e
   spec.use_get = ReadEnum(api["method"], "spec.api.method", {"POST", "GET"}, errors) == 1;
   const std::vector<std::string> signatures = {"TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1"};
   spec.signature = signatures[ReadEnum(api["signature"], "spec.api.signature", signatures, errors)];
-  if (api["serverSideDryRun"].Bool().value_or(false)) {
-    errors.push_back("spec.api.serverSideDryRun is not supported by this version");
-  }
+  spec.server_side_dry_run =
+      ReadBool(api["serverSideDryRun"], "spec.api.serverSideDryRun", false, errors);
   spec.call_validity =
       ReadDuration(api["callValidity"], "spec.api.callValidity", std::chrono::seconds{60}, errors);
   if (spec.call_validity < std::chrono::seconds{15} ||

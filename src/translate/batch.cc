@@ -45,6 +45,7 @@ void ReadSpec(base::JsonValue s, BatchObject& b) {
   b.step = s["step"].String() == "Second" ? Step::kSecond : Step::kFirst;
   b.release_address = s["releaseAddress"].Bool().value_or(false);
   b.release_disks = s["releasePrepaidDataDisks"].Bool().value_or(false);
+  b.dry_run = s["dryRun"].Bool().value_or(false);
   // An unreadable validity is taken for the longest: waiting longer is the safe side.
   b.call_validity =
       base::ParseDuration(s["callValidity"].String()).value_or(std::chrono::minutes{5});
@@ -107,6 +108,7 @@ std::string WriteBatch(const BatchObject& b) {
   json.Field("step", ToString(b.step));
   json.Field("releaseAddress", b.release_address);
   json.Field("releasePrepaidDataDisks", b.release_disks);
+  if (b.dry_run) json.Field("dryRun", true);
   json.Field("callValidity", base::FormatDuration(b.call_validity));
   json.Field("endpoint", b.endpoint);
   json.Field("credential", b.credential);

@@ -82,8 +82,9 @@ Fault FaultOf(cvm::ErrorClass error_class) {
     case ErrorClass::kFinal:
       return Fault::kFinal;
     case ErrorClass::kSplit:
-    case ErrorClass::kDryRunOk:
       return Fault::kSplit;
+    case ErrorClass::kDryRunOk:
+      return Fault::kDryRunOk;
   }
   __builtin_unreachable();
 }

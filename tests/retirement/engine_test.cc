@@ -137,6 +137,7 @@ class EngineTest : public testing::Test {
   }
 
   Engine engine_;
+  std::vector<size_t> calls_{};
   AccountObject account_;
   Now now_{Mono{hours{1}}, Wall{hours{500'000}}};
   Mono wake_ = base::kNever;
@@ -622,6 +623,135 @@ TEST_F(EngineTest, StopBeginsNothingAndFinishesWhatIsInFlight) {
   EXPECT_FALSE(result.quiescent);  // its record is on its way
   result = engine_.Step(Recorded{kLane, 1, true, false, false, "300", now_.mono}, now_);
   EXPECT_TRUE(result.quiescent);
+}
+
+// engine.h, looks: 4,000 prepaid instances at one call a second are not described again and again.
+TEST_F(EngineTest, LooksOnlyAsFarAheadAsItsCallsCanFollow) {
+  account_.spec.terminate_per_second = 1;
+  std::vector<RequestObject> requests;
+  int64_t looked = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::vector<std::string> ids;
+    for (int m = 0; m < 200; ++m) {
+      const std::string number = std::to_string(10'000 + i * 200 + m);
+      ids.push_back("ins-000" + number);
+    }
+    requests.push_back(Request("r" + std::to_string(i), ids));
+  }
+  Begin(requests);
+  for (int i = 0; i < 200; ++i) {
+    while (const auto look = Take<Observe>()) {
+      looked += int64_t(look->ids.size());
+      Answer(*look, "RUNNING", kPrepaid);
+    }
+    while (const auto confirm = Take<Confirm>()) Confirmed_(*confirm);
+    while (const auto commit = Take<Commit>()) {
+      Step(Committed{kLane, commit->batch.sequence, Committed::Outcome::kCreated,
+                     std::to_string(++version_), ""});
+    }
+    while (const auto call = Take<Call>()) calls_.push_back(call->ids.size());
+    Wait(milliseconds{100});
+  }
+  // 20 s at one call a second; 4,000 looks were the first ones, at most 30 s ahead.
+  EXPECT_GE(calls_.size(), 15u);
+  EXPECT_LT(looked, 4'000 + 20 * 250);
+}
+
+/// A dry run in an account whose service honours DryRun=true.
+class DryRunTest : public EngineTest {
+ protected:
+  DryRunTest() { account_.spec.server_side_dry_run = true; }
+  RequestObject Plan(const std::vector<std::string>& ids) {
+    RequestObject r = Request("plan", ids);
+    r.spec.mode = Mode::kDryRun;
+    return r;
+  }
+};
+
+TEST_F(DryRunTest, AsksTheServiceThroughTheLog) {
+  Begin({Plan({"ins-00000001", "ins-00000002"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  EXPECT_TRUE(call->dry_run);
+  EXPECT_TRUE(committed_.dry_run);
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kDryRunOk, Reason::kNone, "DryRunOperation", "", {}});
+  EXPECT_EQ(Member("plan").state, MemberState::kPlanned);
+  EXPECT_EQ(Member("plan", 1).message_view(),
+            "would be terminated; the service agrees (DryRunOperation)");
+  Wait(minutes{10});
+  EXPECT_FALSE(Take<Call>());
+  EXPECT_EQ(CountOf<Commit>(), 0u);
+}
+
+TEST_F(DryRunTest, OffendersAreFoundAndSaidInThePlan) {
+  Begin({Plan({"ins-00000001", "ins-00000002"})});
+  AnswerLook("RUNNING");
+  auto call = GoToCall();
+  ASSERT_TRUE(call);
+  const auto second = *InstanceId::Parse("ins-00000002");
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "", {second}});
+  for (int calls = 0, rounds = 0; calls < 2; ++calls) {
+    for (call = std::nullopt; !call && rounds < 20; ++rounds) {
+      while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+      call = GoToCall();
+    }
+    ASSERT_TRUE(call);
+    ASSERT_EQ(call->ids.size(), 1u);
+    const Fault fault = call->ids.front() == second ? Fault::kFinal : Fault::kDryRunOk;
+    AnswerCall(*call, Answered::Outcome::kRejected,
+               {fault, Reason::kNotReturnable, "FailedOperation.Unreturnable", "", {}});
+  }
+  EXPECT_EQ(Member("plan", 1).message_view(),
+            "would not be retired: NotReturnable: FailedOperation.Unreturnable: ");
+  EXPECT_EQ(Member("plan", 0).message_view(),
+            "would be terminated; the service agrees (DryRunOperation)");
+}
+
+TEST_F(DryRunTest, AServiceThatDoesNotKnowItIsNotAskedAgain) {
+  Begin({Plan({"ins-00000001"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  AnswerCall(*call, Answered::Outcome::kRejected,
+             {Fault::kSplit, Reason::kRejectedByApi, "UnknownParameter", "", {}});
+  EXPECT_EQ(Member("plan").state, MemberState::kPlanned);
+  EXPECT_EQ(Member("plan").message_view(), "would be terminated");
+  Wait(minutes{1});
+  EXPECT_FALSE(Take<Call>());
+}
+
+// A plain success: it was really executed. The batch is a real one, and the account stands still.
+TEST_F(DryRunTest, APlainSuccessRaisesTheAlarm) {
+  Begin({Plan({"ins-00000001"})});
+  AnswerLook("RUNNING");
+  const auto call = GoToCall();
+  ASSERT_TRUE(call);
+  actions_.clear();
+  AnswerCall(*call, Answered::Outcome::kAccepted);
+  const auto alarm = Take<Announce>();
+  ASSERT_TRUE(alarm);
+  EXPECT_EQ(alarm->reason, "DryRunExecuted");
+  EXPECT_TRUE(alarm->warning);
+  Step(RequestSeen{Request("real", {"ins-00000009"})});
+  for (int i = 0; i < 4; ++i) {
+    Wait(seconds{12});
+    while (const auto look = Take<Observe>()) Answer(*look, "");
+  }
+  EXPECT_EQ(Member("plan").state, MemberState::kRetired);
+  EXPECT_EQ(Member("plan").reason, Reason::kRetiredByUs);
+  EXPECT_EQ(engine_.state().requests.at({"team", "real"})->not_permitted.reason, "AccountNotReady");
+  EXPECT_FALSE(Take<Call>());
+}
+
+TEST_F(DryRunTest, AskingStopsWhenTheAccountIsPaused) {
+  account_.spec.paused = true;
+  Begin({Plan({"ins-00000001"})});
+  AnswerLook("RUNNING");
+  EXPECT_FALSE(GoToCall());
+  EXPECT_EQ(Member("plan").message_view(), "would be terminated");
 }
 
 }  // namespace

@@ -71,9 +71,9 @@ TEST(PackerTest, KeepsKeysApart) {
   Packer packer;
   auto targets = Targets(6);
   const std::vector<PackKey> keys = {
-      {0, Step::kFirst, false, false, "A"},  {1, Step::kFirst, false, false, "A"},
-      {0, Step::kSecond, false, false, "A"}, {0, Step::kFirst, true, false, "A"},
-      {0, Step::kFirst, false, true, "A"},   {0, Step::kFirst, false, false, "B"}};
+      {0, Step::kFirst, false, false, false, "A"},  {1, Step::kFirst, false, false, false, "A"},
+      {0, Step::kSecond, false, false, false, "A"}, {0, Step::kFirst, true, false, false, "A"},
+      {0, Step::kFirst, false, true, false, "A"},   {0, Step::kFirst, false, false, false, "B"}};
   for (size_t i = 0; i < keys.size(); ++i) packer.Add(targets[i], keys[i], At(0));
   for (size_t i = 0; i < keys.size(); ++i) {
     const auto cut = packer.Take({}, At(1'000));
@@ -94,13 +94,15 @@ TEST(PackerTest, WhatIsRemovedIsNotCut) {
 TEST(LooksTest, ShareCallsOfAtMostAHundred) {
   Looks looks;
   auto targets = Targets(250);
-  for (Target& t : targets) looks.Add(t, At(10));
-  EXPECT_TRUE(looks.Take(At(9)).empty());
-  EXPECT_EQ(looks.Take(At(10)).size(), 100u);
-  EXPECT_EQ(looks.Take(At(10)).size(), 100u);
-  EXPECT_TRUE(looks.Take(At(10)).empty());  // the rest waits for company
-  EXPECT_EQ(looks.Take(looks.Next()).size(), 50u);
-  EXPECT_EQ(looks.Next(), base::kNever);
+  for (Target& t : targets) looks.Add(t, At(10), Looks::Purpose::kCall);
+  EXPECT_TRUE(looks.Take(At(9), true).empty());
+  EXPECT_TRUE(looks.Take(At(1'000), false).empty());  // not further ahead than calls can follow
+  EXPECT_EQ(looks.Next(false), base::kNever);
+  EXPECT_EQ(looks.Take(At(10), true).size(), 100u);
+  EXPECT_EQ(looks.Take(At(10), true).size(), 100u);
+  EXPECT_TRUE(looks.Take(At(10), true).empty());  // the rest waits for company
+  EXPECT_EQ(looks.Take(looks.Next(true), true).size(), 50u);
+  EXPECT_EQ(looks.Next(true), base::kNever);
 }
 
 TEST(RateTest, ThrottlingHalvesAndSuccessRestores) {

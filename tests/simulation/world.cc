@@ -7,7 +7,7 @@
 #include "retirement/durations.h"
 #include "retirement/outbox.h"
 #include "retirement/registry.h"
-#include "retirement/targets.h"
+#include "retirement/sights.h"
 
 namespace simulation {
 namespace {

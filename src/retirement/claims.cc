@@ -1,0 +1,86 @@
+#include "retirement/claims.h"
+
+#include <algorithm>
+
+namespace retirement {
+namespace {
+
+bool IsOlder(const Request& a, const Request& b) {
+  return a.created != b.created ? a.created < b.created : a.uid < b.uid;
+}
+
+template <typename Predicate>
+const Claim* Oldest(const Target& t, Predicate may) {
+  const Claim* oldest = nullptr;
+  for (const Claim& claim : t.claims) {
+    if (!may(claim)) continue;
+    if (oldest == nullptr || IsOlder(*claim.request, *oldest->request)) oldest = &claim;
+  }
+  return oldest;
+}
+
+}  // namespace
+
+MemberStatus& MemberOf(const Claim& claim) { return claim.request->members[claim.member]; }
+
+bool InSpec(const Claim& claim) { return claim.member < claim.request->spec.members.size(); }
+
+bool IsDuplicateBlock(const MemberStatus& m) {
+  return m.state == MemberState::kBlocked && m.reason == Reason::kDuplicateRequest;
+}
+
+bool MayOwn(const Claim& claim) {
+  const Request& r = *claim.request;
+  const MemberStatus& m = MemberOf(claim);
+  if (!InSpec(claim) || !r.Executes() || !r.IsPermitted() || r.deleting) return false;
+  return !IsFinal(m.state) || (m.state == MemberState::kBlocked && !IsDuplicateBlock(m));
+}
+
+bool IsHeld(const Target& t) {
+  return std::any_of(t.claims.begin(), t.claims.end(), [](const Claim& c) {
+    return InSpec(c) && c.request->Executes() && c.request->IsAccepted() &&
+           !c.request->hold.empty() &&
+           (!IsFinal(MemberOf(c).state) || IsDuplicateBlock(MemberOf(c)));
+  });
+}
+
+bool MayAsk(const State& state, const Claim& claim) {
+  const Request& r = *claim.request;
+  if (!InSpec(claim) || r.Executes() || !r.IsAccepted() || r.deleting) return false;
+  if (r.spec.suspend || !r.hold.empty() || IsFinal(MemberOf(claim).state)) return false;
+  const auto found = state.accounts.find(r.spec.account);
+  if (found == state.accounts.end()) return false;
+  const Account& account = found->second;
+  return account.object.spec.server_side_dry_run && !account.object.spec.paused &&
+         !account.dry_run_unknown;
+}
+
+const Claim* FindOwner(const State& state, const Target& t) {
+  if (IsHeld(t)) return nullptr;
+  if (const Claim* owner = Oldest(t, MayOwn)) return owner;
+  return Oldest(t, [&](const Claim& claim) { return MayAsk(state, claim); });
+}
+
+const Claim* ClaimOf(const Target& t, const Request* request) {
+  for (const Claim& claim : t.claims) {
+    if (claim.request == request) return &claim;
+  }
+  return nullptr;
+}
+
+Intent EffectiveIntent(const Target& t) {
+  Intent intent = t.owner->spec.intent;
+  for (const Claim& claim : t.claims) {
+    const Request& r = *claim.request;
+    if (!InSpec(claim) || !r.Executes() || !r.IsAccepted() || r.deleting) continue;
+    if (MemberOf(claim).state == MemberState::kCancelled) continue;
+    intent.prepaid = std::min(intent.prepaid, r.spec.intent.prepaid);
+  }
+  return intent;
+}
+
+bool Agree(const Request& a, const Request& b) {
+  return a.spec.intent == b.spec.intent && a.lane() == b.lane();
+}
+
+}  // namespace retirement

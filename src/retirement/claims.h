@@ -1,0 +1,30 @@
+// Claims: what the requests that name one instance want of it. Pure.
+
+#pragma once
+
+#include "retirement/state.h"
+
+namespace retirement {
+
+MemberStatus& MemberOf(const Claim& claim);
+/// False for a member that was removed from the spec and is still in a batch.
+bool InSpec(const Claim& claim);
+/// Blocked by another intent; it stays so until somebody asks to look again.
+bool IsDuplicateBlock(const MemberStatus& member);
+/// It could own: accepted, permitted, Execute, not done.
+bool MayOwn(const Claim& claim);
+/// A dry run that asks the service: its account says serverSideDryRun and nothing stands against
+/// a call.
+bool MayAsk(const State& state, const Claim& claim);
+/// A hold of any of the requests holds the instance.
+bool IsHeld(const Target& target);
+/// The oldest claim that may own; without one the oldest that may ask. Null while it is held.
+const Claim* FindOwner(const State& state, const Target& target);
+/// Null when `request` does not name it.
+const Claim* ClaimOf(const Target& target, const Request* request);
+/// The owner's intent, with the mildest prepaid intent of all live requests.
+Intent EffectiveIntent(const Target& target);
+/// They want the same done in the same place.
+bool Agree(const Request& a, const Request& b);
+
+}  // namespace retirement

@@ -1,0 +1,145 @@
+#include "retirement/outcomes.h"
+
+#include "retirement/claims.h"
+#include "retirement/members.h"
+#include "retirement/targets.h"
+
+namespace retirement {
+namespace {
+
+constexpr const char* kOtherIntent =
+    "another request names this instance and wants something else done with it";
+
+std::string WouldDo(const Target& t, const Request& r) {
+  if (!IsPrepaid(t)) return "would be terminated";
+  return r.spec.intent.prepaid == PrepaidPolicy::kDestroy ? "would be recycled, then destroyed"
+                                                          : "would be recycled";
+}
+
+MemberChange PlanOf(const Target& t, const Request& r, const std::string& obstacle) {
+  return {MemberState::kPlanned, Reason::kWouldRetire,
+          obstacle.empty() ? WouldDo(t, r) : "would not be retired: " + obstacle};
+}
+
+}  // namespace
+
+void ShowDuplicates(State& state, Target& t, Now now) {
+  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
+  if (owner == nullptr) return;
+  MemberChange shared{MemberState::kWaiting, Reason::kDuplicateRequest,
+                      "an older request retires this instance"};
+  if (const MemberStatus& m = MemberOf(*owner); m.state == MemberState::kBlocked) {
+    shared = {m.state, m.reason, std::string(m.message_view())};
+  }
+  for (const Claim& claim : std::vector<Claim>(t.claims)) {
+    Request& r = *claim.request;
+    if (&r == t.owner || !MayOwn(claim)) continue;
+    SetMember(state, r, claim.member,
+              Agree(r, *t.owner)
+                  ? shared
+                  : MemberChange{MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent},
+              now);
+  }
+}
+
+void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
+  Request& r = *claim.request;
+  const MemberStatus& m = MemberOf(claim);
+  if (!InSpec(claim) || !r.IsAccepted() || IsFinal(m.state)) return;
+  if (r.Executes() && r.not_permitted.reason == "Expired") {
+    SetMember(state, r, claim.member,
+              {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
+    return;
+  }
+  if (r.Executes()) {
+    const bool waits = t.observed || !m.charge.empty() || m.state == MemberState::kWaiting;
+    SetMember(state, r, claim.member, {waits ? MemberState::kWaiting : MemberState::kPending}, now);
+    return;
+  }
+  if (!t.observed || t.seen_lane != r.lane()) return;
+  const MemberSpec& spec = r.spec.members[claim.member];
+  const Account* account = state.FindAccount(r.spec.account);
+  Wanted wanted;
+  wanted.intent = r.spec.intent;
+  wanted.expect = spec.expect.get();
+  wanted.use_get = account != nullptr && account->object.spec.use_get;
+  SetMember(state, r, claim.member, PlanOf(t, r, Obstacle(t, wanted)), now);
+}
+
+void ShowAnswer(State& state, Target& t, const std::string& obstacle, Now now) {
+  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
+  if (owner == nullptr) return;
+  MemberChange plan = PlanOf(t, *t.owner, obstacle);
+  if (obstacle.empty()) plan.message += "; the service agrees (DryRunOperation)";
+  MemberOf(*owner).attempts = t.attempts;
+  SetMember(state, *t.owner, owner->member, plan, now);
+}
+
+namespace {
+
+void Give(State& state, const Claim& claim, const Target& t, const Finish& finish, Now now) {
+  MemberStatus& m = MemberOf(claim);
+  if (claim.request == t.owner) {
+    m.attempts = t.attempts;
+    m.request_id = t.request_id;
+  }
+  SetMember(state, *claim.request, claim.member, {finish.state, finish.reason, finish.message},
+            now);
+}
+
+/// The owner wanted it destroyed, but a milder request is alive: its goal is reached, not ours.
+bool StopsShort(const Request& r, const Finish& finish) {
+  const Intent& intent = r.spec.intent;
+  if (finish.reason == Reason::kChargeTypeRefused && intent.prepaid != PrepaidPolicy::kRefuse &&
+      intent.postpaid != PostpaidPolicy::kRefuse &&
+      finish.message.find("api.method") == std::string::npos) {
+    return true;
+  }
+  return finish.state == MemberState::kRecycled && r.spec.intent.prepaid == PrepaidPolicy::kDestroy;
+}
+
+}  // namespace
+
+void ShowInBatch(State& state, Target& t, MemberState member_state, Reason reason, Now now) {
+  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
+  if (owner == nullptr) return;
+  MemberStatus& m = MemberOf(*owner);
+  m.batch = t.batch;
+  m.attempts = t.attempts;
+  m.request_id = t.request_id;
+  SetMember(state, *owner->request, owner->member, {member_state, reason}, now);
+}
+
+void Conclude(State& state, Target& t, const Finish& finish, Now now) {
+  const bool in_batch = t.place == Place::kBatch;
+  if (t.owner && !t.owner->Executes() && !in_batch) {
+    const std::string reason = finish.reason == Reason::kNone ? "" : ToString(finish.reason);
+    ShowAnswer(state, t, reason + (finish.message.empty() ? "" : ": " + finish.message), now);
+    return Reassess(state, t, now);
+  }
+  const bool gone = finish.result == BatchResult::kRetired;
+  for (const Claim& claim : std::vector<Claim>(t.claims)) {
+    const bool owns = claim.request == t.owner;
+    if (!owns && !MayOwn(claim)) continue;
+    // S8: gone here proves nothing about another account or region.
+    if (!owns && claim.request->lane() != t.seen_lane) continue;
+    if (StopsShort(*claim.request, finish)) {
+      if (owns && !in_batch) {
+        Give(state, claim, t,
+             {MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent, BatchResult::kNone},
+             now);
+      }
+    } else if (owns || gone ||
+               (finish.result == BatchResult::kRecycled && t.owner &&
+                Agree(*claim.request, *t.owner))) {
+      Give(state, claim, t, finish, now);
+    }
+  }
+  if (in_batch) return;
+  LeavePlace(state, t);
+  t.group = 0;
+  if (t.owner == nullptr || finish.state == MemberState::kFailed) return Reassess(state, t, now);
+  if (finish.state == MemberState::kBlocked) ScheduleLook(state, t, now.mono + kBlockedLook);
+}
+
+}  // namespace retirement

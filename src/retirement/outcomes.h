@@ -1,0 +1,22 @@
+// Outcomes: what the requests that name an instance are shown of it.
+
+#pragma once
+
+#include "retirement/judge.h"
+#include "retirement/state.h"
+
+namespace retirement {
+
+/// The others share the owner's obstacle or wait for it; they are blocked when they want something
+/// else.
+void ShowDuplicates(State& state, Target& target, Now now);
+/// A claim that may not act: it shows what it would do (DryRun), or waits.
+void ShowIdle(State& state, Target& target, const Claim& claim, Now now);
+/// What a dry run that asked the service found: "" for nothing that would stop it.
+void ShowAnswer(State& state, Target& target, const std::string& obstacle, Now now);
+/// Shows on the owner that the target is in a batch.
+void ShowInBatch(State& state, Target& target, MemberState member_state, Reason reason, Now now);
+/// Ends a target: its owner and those that want the same get the outcome.
+void Conclude(State& state, Target& target, const Finish& finish, Now now);
+
+}  // namespace retirement
