@@ -146,6 +146,56 @@ class RetireTest(Base):
         self.assertEqual(self.simulator.calls("TerminateInstances"), [])
 
 
+class DryRunTest(Base):
+    def run_with(self, mode, members):
+        self.simulator.stop()
+        self.simulator = Simulator(self.stack.dir, {**self.SEED, "dryRun": mode})
+        self.stack.apply(account(self.simulator, api={"serverSideDryRun": True}),
+                         request(self.team, "plan", members, mode="DryRun"))
+
+    def messages(self):
+        return {m["id"]: m.get("message", "") for m in self.get("plan")["status"]["instances"]}
+
+    def test_the_service_is_asked_and_executes_nothing(self):
+        self.run_with("honoured", ids("po", 1, 5) + ["ins-return01"])
+        with running(self.operator()) as (operator,):
+            operator.wait_leading()
+            self.wait_phase("plan", "DryRun")
+            messages = self.messages()
+            self.settled(operator, 5)
+        self.assertIn("the service agrees", messages["ins-po000001"])
+        self.assertIn("would not be retired: NotReturnable", messages["ins-return01"])
+        calls = self.simulator.calls("TerminateInstances")
+        self.assertTrue(all(c["dryRun"] and not c["executed"] for c in calls), calls)
+        self.assertLessEqual(len(calls), 3)
+        self.assertEqual(len(self.plane.get("rbatch")["items"]), len(calls))
+
+    def test_a_service_that_does_not_know_it_is_asked_once(self):
+        self.run_with("unknown", ids("po", 1, 5))
+        with running(self.operator()) as (operator,):
+            operator.wait_leading()
+            self.wait_phase("plan", "DryRun")
+            wait_until("the account says so", lambda: "UnknownParameter" in condition(
+                self.plane.get("cacct", "default"), "Ready").get("message", ""))
+        self.assertEqual(len(self.simulator.calls("TerminateInstances")), 1)
+        self.assertEqual(set(self.messages().values()), {"would be terminated"})
+
+    def test_a_service_that_executes_it_is_never_called_again(self):
+        self.run_with("ignored", ids("po", 1, 5))
+        with running(self.operator()) as (operator,):
+            operator.wait_leading()
+            wait_until("the account stands still", lambda: condition(
+                self.plane.get("cacct", "default"), "Ready").get("reason") == "DryRunExecuted", 60)
+            wait_until("what was done is told", lambda: set(self.states("plan").values()) == {
+                ("Retired", "RetiredByUs")}, 60)
+        self.stack.apply(request(self.team, "more", ids("po", 6, 9)))
+        with running(self.operator()) as (operator,):
+            operator.wait_leading()
+            wait_until("requests wait", lambda: condition(
+                self.get("more"), "Permitted").get("reason") == "AccountNotReady", 90)
+        self.assertEqual(len(self.simulator.calls("TerminateInstances")), 1)
+
+
 class WaitTest(Base):
     def test_what_waits_causes_no_call_and_is_written_once(self):
         self.stack.apply(

@@ -128,7 +128,7 @@ TEST(TlsTest, AStormOfCancelsFromManyThreadsCrashesNothing) {
   std::vector<std::thread> threads;
   std::atomic<int> ended{0};
   constexpr int kThreads = 4;
-  constexpr int kCalls = 500;
+  constexpr int kCalls = 2'000;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kCalls; ++i) {

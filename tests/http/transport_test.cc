@@ -278,6 +278,34 @@ TEST(TransportTest, AStreamTellsItsHeadersBeforeItsBytes) {
   }
 }
 
+// What comes before the headers is kept, 64 KiB at most: never lost, never without bound.
+TEST(TransportTest, BytesBeforeTheHeadersAreKeptUpToABound) {
+  const std::string fits(60 << 10, 'x');
+  const std::string large(1 << 20, 'x');
+  RawServer server([&](Peer& peer) {
+    for (std::string r = peer.ReadRequest(); !r.empty(); r = peer.ReadRequest()) {
+      const bool is_large = r.find("/large") != std::string::npos;
+      peer.Send(kChunked + Chunk(is_large ? large : fits) + "0\r\n\r\n");
+    }
+  });
+  auto transport = PlainTransport();
+  for (int i = 0; i < 50; ++i) {
+    Stream small;
+    transport->Send(Get(server.Url() + "/fits"), small.Handle());
+    ASSERT_TRUE(small.done.get_future().get());
+    ASSERT_EQ(small.bytes.size(), fits.size());
+    Stream big;
+    transport->Send(Get(server.Url() + "/large"), big.Handle());
+    const auto end = big.done.get_future().get();
+    if (end) {
+      ASSERT_EQ(big.bytes.size(), large.size());
+    } else {
+      ASSERT_NE(end.error().message.find("64 KiB of body before the headers"), std::string::npos)
+          << end.error().message;
+    }
+  }
+}
+
 TEST(TransportTest, ASilentStreamEndsAtItsIdleTimeOutAndASpeakingOneLives) {
   RawServer server([](Peer& peer) {
     const bool speak = peer.ReadRequest().find("/speak") != std::string::npos;

@@ -128,6 +128,7 @@ TEST(BatchCodecTest, ABatchSurvivesItsJson) {
   b.sequence = 17;
   b.charge = ChargeType("PREPAID");
   b.step = Step::kSecond;
+  b.dry_run = true;
   b.call_validity = std::chrono::seconds{60};
   b.endpoint = "https://cvm.tencentcloudapi.com";
   b.credential = "c";
@@ -140,6 +141,7 @@ TEST(BatchCodecTest, ABatchSurvivesItsJson) {
   EXPECT_EQ(read->lane, b.lane);
   EXPECT_EQ(read->sequence, 17u);
   EXPECT_EQ(read->step, Step::kSecond);
+  EXPECT_TRUE(read->dry_run);
   EXPECT_EQ(read->signed_at, b.signed_at);
   EXPECT_EQ(read->members[0].uid, "uid");
   EXPECT_EQ(read->phase, BatchPhase::kIntent);
@@ -159,7 +161,7 @@ constexpr const char* kAccount =
     R"({"metadata": {"name": "prod", "uid": "u", "resourceVersion": "1"},
   "spec": {"mode": "Execute", "regions": ["ap-guangzhou"], "credentials": {"secretRef": {"name": "s"}},
            "endpoint": "https://cvm.tencentcloudapi.com/", "api": {"method": "GET", "signature": "HmacSHA1",
-           "callValidity": "90s"}, "rates": {"terminatePerSecond": 5},
+           "callValidity": "90s", "serverSideDryRun": true}, "rates": {"terminatePerSecond": 5},
            "allowedNamespaces": {"names": ["team-a"]}}})";
 
 AccountObject ReadAccountText(const std::string& text) {
@@ -177,6 +179,7 @@ TEST(AccountCodecTest, ReadsEveryField) {
   EXPECT_EQ(a.spec.signature, "HmacSHA1");
   EXPECT_EQ(a.spec.endpoint, "https://cvm.tencentcloudapi.com");
   EXPECT_EQ(a.spec.call_validity, std::chrono::seconds{90});
+  EXPECT_TRUE(a.spec.server_side_dry_run);
   EXPECT_EQ(a.spec.terminate_per_second, 5);
   EXPECT_EQ(a.spec.describe_per_second, 20);
   EXPECT_EQ(a.spec.secret_id_key, "secretId");
