@@ -232,10 +232,11 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   const bool repaired = a->credential_revision != event.revision;
   a->credential_revision = event.revision;
   const bool changed = a->credential != event.credential;
+  a->credential_error = event.error;
+  const std::string& before = first ? a->recorded_credential : a->credential;
+  if (event.credential != before) a->credentials_valid = ConditionStatus::kUnknown;
   a->credentials_read = true;
   a->credential = event.credential;
-  a->credential_error = event.error;
-  if (changed && !first) a->credentials_valid = ConditionStatus::kUnknown;
   if (event.credential.empty()) a->credentials_valid = ConditionStatus::kFalse;
   if (changed || repaired) {
     a->credentials_breaker.Heal();

@@ -79,6 +79,8 @@ Intent EffectiveIntent(const Target& t) {
   return intent;
 }
 
+bool IsSeenBy(const Target& t, const Request& r) { return t.observed && t.seen_lane == r.lane(); }
+
 bool Agree(const Request& a, const Request& b) {
   return a.spec.intent == b.spec.intent && a.lane() == b.lane();
 }

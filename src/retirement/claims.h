@@ -24,6 +24,8 @@ const Claim* FindOwner(const State& state, const Target& target);
 const Claim* ClaimOf(const Target& target, const Request* request);
 /// The owner's intent, with the mildest prepaid intent of all live requests.
 Intent EffectiveIntent(const Target& target);
+/// It was looked at where the request says it is.
+bool IsSeenBy(const Target& target, const Request& request);
 /// They want the same done in the same place.
 bool Agree(const Request& a, const Request& b);
 

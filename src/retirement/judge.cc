@@ -61,8 +61,8 @@ Finish Gone(const Target& t) {
 
 /// S8: absence proves something only where the instance was seen, by whom it was seen.
 bool KnownHere(const Target& t, const Wanted& w) {
-  if (!t.known || t.known_lane != w.lane) return false;
-  return (t.known_credential.empty() ? w.recorded_credential : t.known_credential) == w.credential;
+  if (w.called_as_we_are) return true;
+  return t.known && t.known_lane == w.lane && t.known_credential == w.credential;
 }
 
 /// Absent: gone when absent twice with a gap, and known to have existed (S8).

@@ -33,8 +33,8 @@ struct Wanted {
   const Expectation* expect = nullptr;
   Lane lane{};
   std::string credential{};
-  std::string recorded_credential{};  // that the account's status named when we began
   bool use_get = false;
+  bool called_as_we_are = false;  // the log says that these credentials called it in this lane
 };
 
 /// What to do about a target that is in no open batch, wanted by an accepted and permitted request.

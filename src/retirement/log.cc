@@ -111,8 +111,9 @@ bool IsMemberOf(const State& state, const Target& t, const Request& r) {
 std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   Entry* entry = FindEntry(state, t.batch_lane, t.batch);
   if (entry == nullptr || entry->stage != Stage::kCalled) return std::nullopt;
-  const Verdict verdict =
-      JudgeCalled(t, WantedOf(state, t), entry->object.step, entry->object.phase, now);
+  Wanted wanted = WantedOf(state, t);
+  wanted.called_as_we_are = entry->object.credential == wanted.credential;
+  const Verdict verdict = JudgeCalled(t, wanted, entry->object.step, entry->object.phase, now);
   if (const auto* look = std::get_if<LookAt>(&verdict)) {
     if (!IsBlocked(t)) ShowInBatch(state, t, MemberState::kVerifying, look->reason, now);
     return look->when;

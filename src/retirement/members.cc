@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "retirement/claims.h"
 #include "retirement/outbox.h"
 
 namespace retirement {
@@ -138,7 +139,7 @@ std::optional<Plan> MakePlan(const State& state, const Request& r) {
   for (size_t i = 0; i < r.spec.members.size(); ++i) {
     const MemberStatus& m = r.members[i];
     const auto target = state.targets.find(m.id);
-    const bool observed = target != state.targets.end() && target->second.observed;
+    const bool observed = target != state.targets.end() && IsSeenBy(target->second, r);
     if (m.charge.empty() && !observed && !IsFinal(m.state)) return std::nullopt;
     if (m.charge.empty()) continue;
     ++(m.charge.view() == kPrepaid ? plan.prepaid : plan.postpaid);

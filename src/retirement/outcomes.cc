@@ -52,11 +52,11 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
     return;
   }
   if (r.Executes()) {
-    const bool waits = t.observed || !m.charge.empty() || m.state == MemberState::kWaiting;
+    const bool waits = IsSeenBy(t, r) || !m.charge.empty() || m.state == MemberState::kWaiting;
     SetMember(state, r, claim.member, {waits ? MemberState::kWaiting : MemberState::kPending}, now);
     return;
   }
-  if (!t.observed || t.seen_lane != r.lane()) return;
+  if (!IsSeenBy(t, r)) return;
   const MemberSpec& spec = r.spec.members[claim.member];
   const Account* account = state.FindAccount(r.spec.account);
   Wanted wanted;
@@ -138,8 +138,9 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   if (in_batch) return;
   LeavePlace(state, t);
   t.group = 0;
-  if (t.owner == nullptr || finish.state == MemberState::kFailed) return Reassess(state, t, now);
-  if (finish.state == MemberState::kBlocked) ScheduleLook(state, t, now.mono + kBlockedLook);
+  // Others may go on: in another lane, or with another intent.
+  if (t.owner == nullptr || finish.state != MemberState::kBlocked) return Reassess(state, t, now);
+  ScheduleLook(state, t, now.mono + kBlockedLook);
 }
 
 }  // namespace retirement

@@ -112,6 +112,15 @@ void TakeSpec(Request& r, const RequestObject& o) {
   r.errors = o.errors;
 }
 
+/// S8: what the members of a status were seen with counts as seen.
+void RestoreSights(State& state, const Request& r, const RequestStatus& status) {
+  const std::string credential = SeenWith(status);
+  if (credential.empty()) return;
+  for (const MemberStatus& m : r.members) {
+    if (!m.charge.empty()) Know(TargetOf(state, m.id), r.lane(), credential);
+  }
+}
+
 void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   auto owned = std::make_unique<Request>();
   Request& r = *owned;
@@ -129,6 +138,7 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   Recount(state, r);
   state.requests.emplace(r.key, std::move(owned));
   AddClaims(state, r, now);
+  RestoreSights(state, r, o.status);
 }
 
 void Edit(State& state, Request& r, const RequestObject& o, Now now) {
@@ -326,7 +336,6 @@ void SettleOrphans(State& state, Request& r, Now now) {
     if (t.place == Place::kBatch || ledger.closed.contains(m.batch)) continue;
     t.called = true;
     t.by_us = true;
-    Know(t, r.lane(), "");
     t.last_call_end = now.mono;
     t.settle_until = now.mono + validity + kClockError + kMaxEffectLag;
   }

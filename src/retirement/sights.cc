@@ -44,7 +44,8 @@ void TakeSight(Target& t, const Sight& sight) {
 void ShowCharge(State& state, Target& t, Now now) {
   for (const Claim& claim : t.claims) {
     MemberStatus& m = MemberOf(claim);
-    if (t.present && m.charge.empty()) m.charge = t.sight.charge;
+    const bool here = claim.request->lane() == t.seen_lane;
+    if (here && t.present && m.charge.empty()) m.charge = t.sight.charge;
     UpdatePlan(state, *claim.request, now);
   }
 }
@@ -121,6 +122,7 @@ void SendLooks(State& state, Now now) {
     while (LooksAllowedAt(*account, now) <= now.mono) {
       std::vector<Target*> targets = lane_state.looks.Take(now.mono, MayLookAhead(state, *account));
       if (targets.empty()) break;
+      KeepCredentialsFresh(state, *account, now);
       account->describe.TryTake(now.mono);
       account->credentials_breaker.OnSend();
       Observe observe{lane, OptionsOf(*account), {}};

@@ -22,8 +22,24 @@ Draft Accepted(const Request& r) {
   return {kFalse, r.not_accepted.reason, r.not_accepted.message};
 }
 
-Draft Planned(const State& state, const Request& r) {
-  if (!r.IsAccepted()) return {};
+constexpr std::string_view kSeenWith = "; seen with credentials ";
+
+/// The credentials under which every member that is not done was seen; "" when they differ.
+std::string SeenWith(const State& state, const Request& r) {
+  std::string credential;
+  for (const MemberStatus& m : r.members) {
+    const bool done = IsFinal(m.state) && m.state != MemberState::kBlocked;
+    const auto found = state.targets.find(m.id);
+    if (m.charge.empty() || done || found == state.targets.end()) continue;
+    const Target& t = found->second;
+    if (!t.known || t.known_lane != r.lane()) return {};
+    if (!credential.empty() && credential != t.known_credential) return {};
+    credential = t.known_credential;
+  }
+  return credential;
+}
+
+Draft PlanOf(const State& state, const Request& r) {
   if (r.planned_generation == r.generation) {
     return {kTrue, "PlanReady",
             std::to_string(r.plan.calls) + " calls for " + std::to_string(r.plan.prepaid) +
@@ -34,6 +50,14 @@ Draft Planned(const State& state, const Request& r) {
     return {ConditionStatus::kUnknown, "DescribeFailed", account->second.not_ready.message};
   }
   return {ConditionStatus::kUnknown, "Resolving", "its instances are being observed"};
+}
+
+Draft Planned(const State& state, const Request& r) {
+  if (!r.IsAccepted()) return {};
+  Draft draft = PlanOf(state, r);
+  const std::string credential = SeenWith(state, r);
+  if (!credential.empty()) draft.message += std::string(kSeenWith) + credential;
+  return draft;
 }
 
 Draft Permitted(const Request& r) {
@@ -125,6 +149,14 @@ const char* ToString(ConditionType type) {
 
 std::string Progress(const Request& r) {
   return std::to_string(Good(r)) + "/" + std::to_string(r.members.size());
+}
+
+std::string SeenWith(const RequestStatus& status) {
+  for (const Condition& c : status.conditions) {
+    const size_t at = c.type == "Planned" ? c.message.rfind(kSeenWith) : std::string::npos;
+    if (at != std::string::npos) return c.message.substr(at + kSeenWith.size());
+  }
+  return {};
 }
 
 RequestStatus Render(const State& state, const Request& r, Now now) {

@@ -6,6 +6,10 @@
 
 namespace retirement {
 
+/// S8: the credentials under which the members were seen, as the condition Planned tells; "" for
+/// none, or for several.
+std::string SeenWith(const RequestStatus& status);
+
 /// The same state renders the same status; times of conditions come from the request's memo
 /// unless the condition changes now.
 RequestStatus Render(const State& state, const Request& request, Now now);

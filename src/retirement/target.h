@@ -38,8 +38,7 @@ struct Target {
   Sight sight{};
   Mono seen_at{};       // when the DescribeInstances that said so was sent
   Mono first_absent{};  // of the present row of absences
-  // S8: it existed once, in this lane and under these credentials; "": those that the account's
-  // status names, because only a status tells that it was seen.
+  // S8: it existed once, in this lane and under these credentials.
   bool known = false;
   Lane known_lane{};
   std::string known_credential{};

@@ -17,8 +17,8 @@ const Claim* PlanLook(const Target& t) {
   for (const Claim& claim : t.claims) {
     const MemberStatus& m = MemberOf(claim);
     if (!InSpec(claim) || !claim.request->IsAccepted() || IsFinal(m.state)) continue;
-    const bool seen = t.observed && t.seen_lane == claim.request->lane();
-    if (claim.request->Executes() ? m.charge.empty() && !t.observed : !seen) return &claim;
+    // Two lanes may take turns with one id, so a waiting member is known to have been seen.
+    if (m.state == MemberState::kPending && !IsSeenBy(t, *claim.request)) return &claim;
   }
   return nullptr;
 }
@@ -83,7 +83,7 @@ void ReassessAsking(State& state, Target& t, const Claim& owner, Now now) {
   const Wanted wanted = WantedOf(state, t);
   const Verdict verdict = Judge(t, wanted, now);
   const auto* pack = std::get_if<Pack>(&verdict);
-  const bool planned = t.observed && t.seen_lane == wanted.lane && !Obstacle(t, wanted).empty();
+  const bool planned = IsSeenBy(t, *owner.request) && !Obstacle(t, wanted).empty();
   if (planned || (pack && pack->step == Step::kSecond)) {
     LeavePlace(state, t);
     return ShowIdle(state, t, owner, now);
@@ -127,7 +127,6 @@ void AddClaims(State& state, Request& r, Now) {
     Target& t = TargetOf(state, r.members[i].id);
     t.claims.push_back({&r, i});
     const MemberStatus& m = r.members[i];
-    if (!m.charge.empty() && !t.known) Know(t, r.lane(), "");
     t.attempts = std::max(t.attempts, m.attempts);
     if (t.request_id.empty()) t.request_id = m.request_id;
     if (t.place == Place::kBatch && t.owner == nullptr && IsMemberOf(state, t, r)) t.owner = &r;
@@ -163,7 +162,6 @@ Wanted WantedOf(const State& state, const Target& t) {
   const auto account = state.accounts.find(wanted.lane.account);
   if (account == state.accounts.end()) return wanted;
   wanted.credential = account->second.credential;
-  wanted.recorded_credential = account->second.recorded_credential;
   wanted.use_get = account->second.object.spec.use_get;
   return wanted;
 }
@@ -184,10 +182,14 @@ void Reassess(State& state, Target& t, Now now) {
   if (t.owner && !t.owner->Executes()) return ReassessAsking(state, t, owner, now);
   if (t.owner) {
     ReassessOwned(state, t, owner, now);
-    return ShowDuplicates(state, t, now);
+    ShowDuplicates(state, t, now);
+    // A plan elsewhere need not wait for an owner that waits for a person.
+    if (MemberOf(owner).state != MemberState::kBlocked) return;
   }
-  if (const Claim* plan = PlanLook(t))
+  if (const Claim* plan = PlanLook(t)) {
     return LookIn(state, t, plan->request->lane(), now.mono, Looks::Purpose::kKnow);
+  }
+  if (t.owner) return;
   LeavePlace(state, t);
 }
 

@@ -96,10 +96,13 @@ class Proxy:
     def _answer(self, request, client, server):
         """Relays until the client speaks again: HTTP/1.1 without pipelining."""
         told = False
+        poll = select.poll()
+        for s in (client, server):
+            poll.register(s, select.POLLIN)
         while True:
             pending = self.tls and server.pending()
-            ready = [server] if pending else select.select([client, server], [], [])[0]
-            if server in ready:
+            ready = [server.fileno()] if pending else [fd for fd, _ in poll.poll()]
+            if server.fileno() in ready:
                 data = server.recv(65536)
                 if not data:
                     raise Drop
@@ -110,7 +113,7 @@ class Proxy:
                     while self.frozen(request):
                         self.thawed.wait()
                 client.sendall(data)
-            elif client in ready:
+            else:
                 return
 
 

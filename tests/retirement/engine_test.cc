@@ -657,6 +657,78 @@ TEST_F(EngineTest, LooksOnlyAsFarAheadAsItsCallsCanFollow) {
   EXPECT_LT(looked, 4'000 + 20 * 250);
 }
 
+// S8: what another lane sees is no sight here; after a restart its absence here proves nothing.
+TEST_F(EngineTest, ASightInAnotherRegionIsNoneHere) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject there = Request("there", {"ins-00000001"});
+  there.spec.region = "ap-shanghai";
+  there.spec.suspend = true;
+  Begin({Request("here", {"ins-00000001"}), there});
+  for (int i = 0; i < 6; ++i) {
+    while (const auto look = Take<Observe>()) {
+      Answer(*look, look->lane == kLane ? "RUNNING" : "");
+    }
+    Wait(milliseconds{200});
+  }
+  EXPECT_EQ(Member("here").charge.view(), "POSTPAID_BY_HOUR");
+  EXPECT_TRUE(Member("there").charge.empty());
+}
+
+// S8: a status tells with which credentials its members were seen; others may see nothing.
+TEST_F(EngineTest, ARestoredSightIsBoundToItsCredentials) {
+  for (const bool same : {true, false}) {
+    RequestObject r = Request("r" + std::to_string(same), {"ins-0000000" + std::to_string(same)});
+    r.status.observed_generation = 1;
+    r.status.accepted = now_.wall;
+    r.status.members.push_back({r.spec.members[0].id, MemberState::kWaiting});
+    r.status.members[0].charge = ChargeType("POSTPAID_BY_HOUR");
+    r.status.conditions.push_back(
+        {"Planned", ConditionStatus::kTrue, "PlanReady",
+         std::string("1 calls; seen with credentials ") + (same ? "key" : "another"), now_.wall,
+         1});
+    engine_ = Engine(Config{{}, hours{720}, "operator", "me", {""}});
+    actions_.clear();
+    Begin({r});
+    for (int i = 0; i < 8; ++i) {
+      while (const auto look = Take<Observe>()) Answer(*look, "");
+      Wait(seconds{4});
+    }
+    const MemberStatus& m = Member(r.key.name);
+    EXPECT_EQ(m.reason, same ? Reason::kAlreadyGone : Reason::kNeverObserved);
+    EXPECT_EQ(m.state, same ? MemberState::kRetired : MemberState::kFailed);
+  }
+}
+
+// A Secret that was swapped is noticed by looks, too.
+TEST_F(EngineTest, LooksKeepTheCredentialsFresh) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  Begin({r});
+  AnswerLook("STOPPING");
+  actions_.clear();
+  for (int i = 0; i < 6; ++i) {
+    Wait(seconds{5});
+    while (const auto look = Take<Observe>()) Answer(*look, "STOPPING");
+  }
+  EXPECT_GE(CountOf<ReadCredentials>(), 1u);
+}
+
+// A plan in another region does not wait for an owner here that waits for a person.
+TEST_F(EngineTest, APlanElsewhereDoesNotWaitForABlockedOwner) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject plan = Request("plan", {"ins-00000001"});
+  plan.spec.region = "ap-shanghai";
+  plan.spec.mode = Mode::kDryRun;
+  Begin({Request("r", {"ins-00000001"}), plan});
+  for (int i = 0; i < 10; ++i) {
+    while (const auto look = Take<Observe>()) {
+      Answer(*look, look->lane == kLane ? "BANNING" : "");
+    }
+    Wait(milliseconds{200});
+  }
+  EXPECT_EQ(Member("r").state, MemberState::kBlocked);
+  EXPECT_EQ(Member("plan").state, MemberState::kPlanned);
+}
+
 /// A dry run in an account whose service honours DryRun=true.
 class DryRunTest : public EngineTest {
  protected:

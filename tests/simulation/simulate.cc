@@ -1,6 +1,7 @@
-// simulate: searches seeds for a violation of the invariants, or replays one.
+// simulate: searches seeds for a violation of the invariants, or replays one. A failing seed is
+// shrunk: faults that it can do without are left out of the trace.
 //
-//   simulate [--seed N] [--seconds N] [--worlds N]
+//   simulate [--seed N] [--seconds N] [--worlds N] [--first N]
 
 #include <fmt/format.h>
 
@@ -12,11 +13,22 @@
 
 namespace {
 
+using simulation::Report;
+using simulation::Shape;
+using simulation::ShapeOf;
+using simulation::World;
+
+constexpr int kMostShrinkRuns = 2'000;
+// A fault that is possible and hardly ever happens would prove nothing.
+constexpr int64_t kEnoughOfEach = 1'000;
+constexpr int64_t kStepsThatSuffice = 40'000'000;
+
 struct Options {
   uint64_t seed = 0;
   bool replay = false;
   int seconds = 10;
   int64_t worlds = 1'000'000'000;
+  uint64_t first = uint64_t(std::chrono::system_clock::now().time_since_epoch().count());
 };
 
 Options Parse(int argc, char** argv) {
@@ -26,28 +38,45 @@ Options Parse(int argc, char** argv) {
     if (flag == "--seed") o.seed = std::strtoull(argv[i + 1], nullptr, 10), o.replay = true;
     if (flag == "--seconds") o.seconds = std::atoi(argv[i + 1]);
     if (flag == "--worlds") o.worlds = std::atoll(argv[i + 1]);
+    if (flag == "--first") o.first = std::strtoull(argv[i + 1], nullptr, 10);
   }
   return o;
 }
 
-simulation::Shape ShapeOf(uint64_t seed) {
-  simulation::Shape shape;
-  shape.requests = int(1 + seed % 5);
-  shape.members = int(1 + seed / 5 % 6);
-  shape.faults = seed % 7 == 0 ? 0 : 1;
-  return shape;
+/// "S5" of "S5: second accepted call for ...".
+std::string Invariant(const std::string& violation) {
+  return violation.substr(0, violation.find(':'));
 }
 
-int Report(uint64_t seed, const simulation::Report& report, bool whole) {
-  if (report.violation.empty()) {
-    fmt::print("seed {}: {} steps, no violation\n", seed, report.steps);
+/// Leaves out whole kinds of faults, then single ones, while the same invariant stays broken.
+Report Shrink(uint64_t seed, Shape shape, Report report) {
+  int runs = 0;
+  const auto try_without = [&](const std::string& fault) {
+    if (++runs > kMostShrinkRuns) return;
+    Shape smaller = shape;
+    smaller.suppressed.insert(fault);
+    Report r = World(seed, smaller).Run();
+    if (Invariant(r.violation) != Invariant(report.violation)) return;
+    shape = std::move(smaller);
+    report = std::move(r);
+  };
+  for (const auto& [kind, count] : simulation::FaultCounts(report.faults)) try_without(kind);
+  for (const auto& [kind, count] : simulation::FaultCounts(report.faults)) {
+    for (int64_t n = count; n > 0; --n) try_without(kind + "#" + std::to_string(n));
+  }
+  return report;
+}
+
+int Tell(uint64_t seed, const Report& found) {
+  if (found.violation.empty()) {
+    fmt::print("seed {}: {} steps, no violation\n", seed, found.steps);
     return 0;
   }
-  fmt::print("seed {}: {}\n", seed, report.violation);
-  const size_t shown = whole ? report.trace.size() : std::min<size_t>(40, report.trace.size());
-  for (size_t i = report.trace.size() - shown; i < report.trace.size(); ++i) {
-    fmt::print("  {}\n", report.trace[i]);
-  }
+  const Report report = Shrink(seed, ShapeOf(seed), found);
+  fmt::print("seed {}: {}\n  with these faults:", seed, report.violation);
+  for (const auto& [kind, count] : report.faults) fmt::print(" {} x {};", count, kind);
+  fmt::print("\n");
+  for (const std::string& line : report.trace) fmt::print("  {}\n", line);
   return 1;
 }
 
@@ -55,21 +84,25 @@ int Report(uint64_t seed, const simulation::Report& report, bool whole) {
 
 int main(int argc, char** argv) {
   const Options o = Parse(argc, argv);
-  if (o.replay) return Report(o.seed, simulation::World(o.seed, ShapeOf(o.seed)).Run(), true);
+  if (o.replay) return Tell(o.seed, World(o.seed, ShapeOf(o.seed)).Run());
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(o.seconds);
   simulation::FaultCounts faults;
   int64_t steps = 0;
   int64_t worlds = 0;
-  const uint64_t first = uint64_t(std::chrono::system_clock::now().time_since_epoch().count());
   while (worlds < o.worlds && std::chrono::steady_clock::now() < end) {
-    const uint64_t seed = first + uint64_t(worlds);
-    const simulation::Report report = simulation::World(seed, ShapeOf(seed)).Run();
+    const uint64_t seed = o.first + uint64_t(worlds);
+    const Report report = World(seed, ShapeOf(seed)).Run();
     steps += report.steps;
     ++worlds;
     for (const auto& [kind, count] : report.faults) faults[kind] += count;
-    if (!report.violation.empty()) return Report(seed, report, false);
+    if (!report.violation.empty()) return Tell(seed, report);
   }
   fmt::print("{} worlds, {} steps, no violation\n", worlds, steps);
-  for (const auto& [kind, count] : faults) fmt::print("  {:32} {}\n", kind, count);
-  return 0;
+  bool rare = false;
+  for (const auto& [kind, count] : faults) {
+    const bool too_rare = steps >= kStepsThatSuffice && count < kEnoughOfEach;
+    fmt::print("  {:32} {}{}\n", kind, count, too_rare ? "  TOO RARE" : "");
+    rare = rare || too_rare;
+  }
+  return rare ? 1 : 0;
 }

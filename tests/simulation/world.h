@@ -1,5 +1,5 @@
-// World: the production engine among models of the kube-apiserver, the cloud, the process and the
-// users, in virtual time, from one seed. After every step the observer checks the invariants of
+// World: production engines among models of the kube-apiserver, the cloud, processes and users, in
+// virtual time, from one seed. After every step the observer checks the invariants of
 // docs/safety.md against the models' truth.
 
 #pragma once
@@ -20,13 +20,18 @@ namespace simulation {
 
 using namespace retirement;
 
-/// How likely each fault is, from 0 to 1, and how large the world is.
+/// How likely faults are, and how large the world is.
 struct Shape {
   double faults = 1;
   int requests = 3;
   int members = 4;
-  int steps = 4000;
+  int accounts = 1;
+  int regions = 1;
+  int processes = 2;
+  /// Faults that do not happen although their time has come: "kind", or "kind#n" for the n-th one.
+  std::set<std::string> suppressed{};
 };
+Shape ShapeOf(uint64_t seed);
 
 /// How often each kind of fault occurred.
 using FaultCounts = std::map<std::string, int64_t>;
@@ -38,6 +43,25 @@ struct Report {
   int64_t steps = 0;
 };
 
+/// One operator of the installation, leading or waiting for the lease. Actions and events of a
+/// process that has died reach nobody: `life` has moved on.
+struct Process {
+  int number = 0;
+  int64_t life = 0;
+  std::string holder{};
+  std::unique_ptr<Engine> engine{};  // only while it leads
+  Mono frozen_until{};
+  Millis skew{0};  // its wall clock minus the truth
+  uint64_t wake = 0;
+  int idle_ticks = 0;
+  std::map<Kind, Mono> last_delivery{};
+  std::map<Kind, int> watches{};
+  std::map<std::string, std::string> credentials{};  // by account
+  std::string seen_holder{};
+  uint64_t seen_renewal = 0;
+  Mono seen_at{};  // when that was first seen
+};
+
 class World : private simulator::Nature {
  public:
   World(uint64_t seed, const Shape& shape);
@@ -47,114 +71,119 @@ class World : private simulator::Nature {
   struct Due {
     Mono at;
     uint64_t order;
-    int64_t incarnation;  // -1: not bound to a process
+    Process* process;  // null: bound to nobody
+    int64_t life;
     std::function<void()> run;
     bool operator>(const Due& other) const {
       return std::tie(at, order) > std::tie(other.at, other.order);
     }
   };
-  template <typename Object>
-  struct Stored {
-    Object object;
-    bool exists = true;
-  };
-  /// When an id was wanted by a request that may act: what S6 and S10 are judged by.
-  struct Wish {
+  /// When something was so: what S6 and S10 are judged by.
+  struct Span {
     Mono since;
     Mono until;
   };
+  using Spans = std::vector<Span>;
+  using EntryKey = std::pair<Lane, uint64_t>;
+  struct Entry {
+    BatchObject object;
+    uint64_t birth;  // entries of one number that were deleted and made anew differ
+  };
 
-  // Nature.
-  Millis EffectDelay() override;
+  // world.cc: time and faults. Nature:
+  Millis EffectDelay() override { return Delay(20'000); }
   Millis DescribeLag() override;
   bool NamesOffenders() override { return random_.Chance(0.7); }
-
   bool Fault(const char* kind, double probability);
-  void At(Millis delay, std::function<void()> run, bool bound = true);
+  /// Something of `process`, which a crash forgets and a freeze delays; for null of the world.
+  void At(Process* process, Millis delay, std::function<void()> run);
   Millis Delay(int64_t most) { return Millis{int64_t(random_.Below(uint64_t(most)))}; }
-  Now Present() const { return {now_, Wall{now_.time_since_epoch() + wall_offset_}}; }
+  Wall TrueTime() const { return Wall{now_.time_since_epoch() + wall_offset_}; }
   void Trace(const std::string& line);
   void Fail(const std::string& invariant);
 
-  // Process.
-  void StartProcess();
-  void Feed(const Event& event);
-  void Perform(const Action& action);
-  void ListAll();
-  void RenewLease();
+  // process.cc
+  void Elect(Process& p);
+  void Lead_(Process& p);
+  void Die(Process& p, const char* why);
+  void Feed(Process& p, const Event& event);
+  void Perform(Process& p, const Action& action);
+  void List(Process& p, Kind kind);
 
-  // Actions.
-  void Do(const Observe& a);
-  void Do(const Confirm& a);
-  void Do(const Commit& a);
-  void Do(const ReadBatch& a);
-  void Do(const Call& a);
-  void Do(const Record& a);
-  void Do(const DeleteBatch& a);
-  void Do(const WriteStatus& a);
-  void Do(const WriteAccountStatus& a);
-  void Do(const Announce&) {}
-  void Do(const Reconnect& a);
-  void Do(const ReadCredentials& a);
-  void Do(const ReadLease& a);
-  void Do(const Tally&) {}
-  void Deliver(const Call& call);
-  void Answer(const Call& call, Answered answer, Millis after);
-
-  // Store.
+  // cluster.cc
+  void Do(Process& p, const Confirm& a);
+  void Do(Process& p, const Commit& a);
+  void Do(Process& p, const ReadBatch& a);
+  void Do(Process& p, const Record& a);
+  void Do(Process& p, const DeleteBatch& a);
+  void Do(Process& p, const WriteStatus& a);
+  void Do(Process& p, const WriteAccountStatus& a);
+  void Do(Process&, const Announce&) {}
+  void Do(Process& p, const Reconnect& a) { List(p, a.kind); }
+  void Do(Process& p, const ReadCredentials& a);
+  void Do(Process& p, const ReadLease& a);
+  void Do(Process&, const Tally&) {}
   std::string NextVersion() { return std::to_string(++version_); }
-  void Publish(Kind kind, Event event);
+  void Publish(Kind kind, const Event& event);
   void PutRequest(RequestObject object);
   void DropRequest(const RequestKey& key);
   void PutAccount(AccountObject object);
-  void List(Kind kind);
 
-  // Users.
+  // service.cc
+  void Do(Process& p, const Observe& a);
+  void Do(Process& p, const Call& a);
+  void Deliver(Process* p, const Call& call, const std::string& key, uint64_t entry);
+  void Answer(Process* p, Answered answer, Millis after);
+
+  // users.cc
   void Populate();
+  RequestObject NewRequest(int number);
   void ScheduleUsers();
   void UserActs();
+  void ActOnRequest();
+  void ActOnAccount();
+  void ActOnLog();
+  void CleanUp();
 
-  // Observer.
-  void UpdateWishes();
-  void Mark(std::vector<Wish>& wishes, bool wanted);
-  bool WasOpen(const std::vector<Wish>& wishes, Mono from) const;
-  bool WasOpenThroughout(const std::vector<Wish>& wishes, Mono from) const;
+  // observer.cc
+  void UpdateTruth();
+  void Mark(Spans& spans, bool so) const;
   bool IsCancelled(const RequestObject& request, InstanceId id) const;
   void JudgeCall(const Call& call);
   void JudgeExecution(const simulator::Execution& execution);
   void JudgeEnd();
+  void JudgeMember(const RequestObject& request, const MemberStatus& member);
+  std::string Explain(const MemberStatus& member) const;
   bool AllFinal() const;
 
   base::Random random_;
   Shape shape_;
   Report report_;
+  std::map<std::string, int64_t> chances_;
   bool faults_on_ = true;
   Mono now_{Millis{10'000'000}};
   Millis wall_offset_{1'700'000'000'000};
   uint64_t order_ = 0;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> agenda_;
 
-  int64_t incarnation_ = 0;
-  std::unique_ptr<Engine> engine_;
-  uint64_t wake_order_ = 0;
-  int idle_ticks_ = 0;
-  std::string holder_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  std::string lease_holder_;
+  uint64_t lease_renewal_ = 0;
 
   uint64_t version_ = 100;
   std::map<RequestKey, RequestObject> requests_;
   std::map<std::string, AccountObject> accounts_;
-  std::map<std::pair<Lane, uint64_t>, BatchObject> batches_;
-  std::map<Kind, Mono> last_delivery_;
-  std::map<Kind, int> watches_;
+  std::map<EntryKey, Entry> batches_;
+  std::map<std::string, std::string> secrets_;  // account -> the credentials in its Secret
 
   simulator::Cloud cloud_;
   std::vector<InstanceId> ids_;
   std::map<InstanceId, int> accepted_calls_;  // since last seen outside the bin
-  std::map<InstanceId, std::vector<Wish>> wishes_;
-  std::vector<Wish> account_open_;
-  std::map<InstanceId, std::vector<Wish>> milder_;     // a live request wants it recycled only
-  std::map<InstanceId, bool> destroy_wanted_;          // ever, by any request
-  std::map<std::pair<Lane, uint64_t>, int> executed_;  // per entry
+  std::map<std::pair<Lane, InstanceId>, Spans> wishes_;
+  std::map<std::string, Spans> open_accounts_;
+  std::map<InstanceId, Spans> milder_;         // a live request wants it recycled only
+  std::map<InstanceId, bool> destroy_wanted_;  // ever, by any request
+  std::map<uint64_t, int> executed_;           // per entry
 };
 
 }  // namespace simulation
