@@ -35,6 +35,7 @@ void World::Do(Process& p, const Commit& a) {
       done.outcome = Committed::Outcome::kCreated;
       done.version = stored.version;
       batches_[key] = {stored, ++order_};
+      created_[order_] = now_;
       Trace("create " + BatchName(a.batch.lane, a.batch.sequence) + " by " + a.batch.holder);
       Publish(Kind::kBatch, BatchSeen{stored});
     }
@@ -79,6 +80,7 @@ void World::Do(Process& p, const WriteStatus& a) {
   At(nullptr, Fault("slow write", 0.02) ? Delay(60'000) : Delay(100),
      [this, a, &p, life = p.life, sent = now_] {
        StatusWritten done{Kind::kRequest, a.key, false, false, "", sent};
+       if (a.version.empty()) Fail("a status write without the version of its view");
        const auto found = requests_.find(a.key);
        if (found == requests_.end() || found->second.version != a.version) {
          done.conflict = true;

@@ -83,6 +83,27 @@ void World::JudgeCall(const Call& call) {
   }
 }
 
+/// What holds when the first byte leaves.
+void World::JudgeSend(const Process& p, const Call& call) {
+  if (now_ >= p.lead_until) Fail("S7: a call outside the lease's validity");
+  for (const InstanceId id : call.ids) {
+    const simulator::Instance* instance = cloud_.Find(id.ToString(), now_);
+    const bool prepaid = instance != nullptr && instance->charge == kPrepaid;
+    if (now_ - looked_at_[id] > (prepaid ? kPrepaidSightAge : kSightAge)) {
+      Fail("S9: the sight of " + id.ToString() + " is too old");
+    }
+  }
+}
+
+/// What holds when the service accepts it.
+void World::JudgeArrival(const Call& call, uint64_t entry) {
+  const Millis age = now_ - created_[entry];
+  const auto found = batches_.find({call.lane, call.sequence});
+  const Millis validity =
+      found == batches_.end() ? kSignatureAge : found->second.object.call_validity;
+  if (age > validity + kClockError) Fail("S7: a call accepted after its validity");
+}
+
 void World::JudgeExecution(const simulator::Execution& e) {
   if (!e.code.empty()) return;
   std::set<std::string> charges;
@@ -151,9 +172,9 @@ std::string World::Explain(const MemberStatus& m) const {
     text += " place " + std::to_string(int(t.place)) + " looking " + std::to_string(t.looking) +
             " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
             " present " + std::to_string(t.present) + " known as " + (t.known ? "" : "not ") +
-            t.known_lane.region + "/" + t.known_credential + " seen as " + t.seen_credential + " state " + t.sight.state + " owner " +
-            (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
-            in(t.seen_at) + " settle " + in(t.settle_until);
+            t.known_lane.region + "/" + t.known_credential + " seen as " + t.seen_credential +
+            " state " + t.sight.state + " owner " + (t.owner ? t.owner->key.name : "none") +
+            " due " + in(t.due) + " seen " + in(t.seen_at) + " settle " + in(t.settle_until);
     for (const Claim& c : t.claims) {
       const Request& r = *c.request;
       text += "; " + r.key.name + " " + ToString(r.members[c.member].state) + " accepted " +

@@ -29,7 +29,8 @@ void World::Elect(Process& p) {
     if (leads || is_free) {
       if (!leads) Lead_(p);
       ++lease_renewal_;
-      Feed(p, Lead{sent + kLeaseValidity});
+      p.lead_until = sent + kLeaseValidity;
+      Feed(p, Lead{p.lead_until});
     }
     Elect(p);
   });

@@ -9,6 +9,9 @@ namespace {
 
 constexpr Millis kTimeOut{30'000};
 constexpr const char* kOurKey = "key-1";
+// Less than the gap between two absences that prove an instance gone.
+constexpr Millis kMiss{2'000};
+constexpr Millis kBetweenMisses{120'000};
 
 Sight SightOf(const simulator::Instance& i) {
   Sight s;
@@ -54,8 +57,13 @@ void World::Do(Process& p, const Observe& a) {
   const auto reply = [this, &p, a, sent, key](std::variant<std::vector<Sight>, Refusal> answer) {
     Observed observed{a.lane, a.ids, sent, key, std::move(answer), {}};
     observed.service_time = ServiceTime{std::chrono::floor<seconds>(TrueTime()), now_};
-    At(&p, Fault("late look", 0.03) ? Delay(15'000) : Delay(200),
-       [this, &p, observed] { Feed(p, observed); });
+    At(&p, Fault("late look", 0.03) ? Delay(15'000) : Delay(200), [this, &p, observed] {
+      for (const InstanceId id : observed.ids) {
+        const bool answered = std::holds_alternative<std::vector<Sight>>(observed.answer);
+        if (answered) looked_at_[id] = std::max(looked_at_[id], observed.sent);
+      }
+      Feed(p, observed);
+    });
   };
   At(&p, Delay(300), [this, a, reply, key] {
     if (a.ids.size() > 100) Fail("a look at more than 100 ids");
@@ -70,7 +78,12 @@ void World::Do(Process& p, const Observe& a) {
     for (const InstanceId id : a.ids) request.ids.push_back(id.ToString());
     std::vector<Sight> sights;
     for (const auto& instance : cloud_.Describe(request, now_).instances) {
-      if (key == kOurKey) sights.push_back(SightOf(instance));
+      const Sight sight = SightOf(instance);
+      const bool steady = now_ >= missed_until_[sight.id] + kBetweenMisses;
+      if (steady && Fault("describe misses an instance", 0.02)) {
+        missed_until_[sight.id] = now_ + kMiss;
+      }
+      if (key == kOurKey && now_ >= missed_until_[sight.id]) sights.push_back(sight);
     }
     reply(sights);
   });
@@ -87,6 +100,7 @@ void World::Do(Process& p, const Call& a) {
     Answered not_sent{a.lane, a.sequence, Answered::Outcome::kNotSent, {}, {}, false, {}};
     if (key != a.credential) return Answer(&p, not_sent, Millis{0});
     if (now_ > a.send_before) return Answer(&p, not_sent, Millis{0});
+    JudgeSend(p, a);
     if (Fault("no connection", 0.03)) return Answer(&p, not_sent, Delay(5'000));
     // What has left may arrive late, even after its sender has died.
     const Millis late = Fault("call delayed in the network", 0.05) ? Delay(120'000) : Delay(100);
@@ -128,6 +142,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
   }
   simulator::TerminateRequest request{call.lane.region, {}, "request-" + std::to_string(order_)};
   for (const InstanceId id : call.ids) request.ids.push_back(id.ToString());
+  JudgeArrival(call, entry);
   simulator::Reply reply{"InvalidInstanceId.NotFound", "not found"};
   if (key == kOurKey) {
     reply = cloud_.Terminate(request, now_);

@@ -47,6 +47,7 @@ void World::Populate() {
     accounts_[account.name] = account;
     secrets_[account.name] = kOurKey;
   }
+  UpdateTruth();
 }
 
 RequestObject World::NewRequest(int number) {

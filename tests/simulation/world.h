@@ -51,7 +51,8 @@ struct Process {
   std::string holder{};
   std::unique_ptr<Engine> engine{};  // only while it leads
   Mono frozen_until{};
-  Millis skew{0};  // its wall clock minus the truth
+  Mono lead_until{};  // the validity that it was told last
+  Millis skew{0};     // its wall clock minus the truth
   uint64_t wake = 0;
   int idle_ticks = 0;
   std::map<Kind, Mono> last_delivery{};
@@ -150,6 +151,8 @@ class World : private simulator::Nature {
   void Mark(Spans& spans, bool so) const;
   bool IsCancelled(const RequestObject& request, InstanceId id) const;
   void JudgeCall(const Call& call);
+  void JudgeSend(const Process& p, const Call& call);
+  void JudgeArrival(const Call& call, uint64_t entry);
   void JudgeExecution(const simulator::Execution& execution);
   void JudgeEnd();
   void JudgeMember(const RequestObject& request, const MemberStatus& member);
@@ -184,6 +187,9 @@ class World : private simulator::Nature {
   std::map<InstanceId, Spans> milder_;         // a live request wants it recycled only
   std::map<InstanceId, bool> destroy_wanted_;  // ever, by any request
   std::map<uint64_t, int> executed_;           // per entry
+  std::map<uint64_t, Mono> created_;           // per entry
+  std::map<InstanceId, Mono> looked_at_;       // when the newest look that was answered was sent
+  std::map<InstanceId, Mono> missed_until_;  // DescribeInstances may miss an instance for a moment
 };
 
 }  // namespace simulation
