@@ -10,7 +10,7 @@ export CCACHE_NOHASHDIR = 1
 FORMATTED = $(shell git ls-files '*.cc' '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test unit integration sanitize demo simulate format lint clean
+.PHONY: help deps build test unit integration sanitize demo simulate mutants crash format lint clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ demo: ## Watch real requests being retired; KEEP=1 leaves it running
 
 simulate: build ## Search the simulated world for violations: DURATION=seconds, or SEED=n to replay
 	@$(BUILD)/bin/simulate $(if $(SEED),--seed $(SEED),--seconds $(or $(DURATION),60))
+
+mutants: build ## Remove each safeguard in turn; the tests must notice (NAME=... for some)
+	@$(PYTHON) tests/simulation/mutants/run.py $(NAME)
+
+crash: build ## Kill the operator at every request, before it is sent and after it was executed
+	@CVM_BIN=$(CURDIR)/$(BUILD)/bin $(PYTHON) tests/crash/crash.py
 
 format: ## Format the sources
 	@clang-format-14 -i $(FORMATTED)

@@ -1,9 +1,9 @@
 #include "base/file.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
 namespace base {
 namespace {
@@ -21,13 +21,20 @@ int Sextet(char c) {
 }  // namespace
 
 Result<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf()) || text.str().size() > kMostBytes) {
-    const std::string why = file ? "it is empty or larger than 16 MiB" : std::strerror(errno);
+  const auto cannot = [&](const std::string& why) {
     return Error{.code = Code::kNotFound, .message = "cannot read " + path + ": " + why};
+  };
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return cannot(std::strerror(errno));
+  std::string text;
+  std::array<char, 65536> piece{};
+  while (file.read(piece.data(), piece.size()) || file.gcount() > 0) {
+    text.append(piece.data(), size_t(file.gcount()));
+    if (text.size() > kMostBytes) return cannot("it is larger than 16 MiB");
   }
-  return text.str();
+  if (file.bad()) return cannot("it is not a file that can be read");
+  if (text.empty()) return cannot("it is empty, or a folder");
+  return text;
 }
 
 Result<std::string> DecodeBase64(std::string_view text) {

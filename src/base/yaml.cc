@@ -1,7 +1,10 @@
 #include "base/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <charconv>
 #include <set>
+#include <sstream>
 
 namespace base {
 namespace {
@@ -26,6 +29,35 @@ bool WithinBudget(const YAML::Node& node, size_t& budget) {
   return true;
 }
 
+/// YAML::LoadAll reads some broken texts as endlessly many documents; here the second one ends it.
+class OneDocument : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++count_ > 1) throw YAML::ParserException(mark, "only one document is read");
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int count_ = 0;
+};
+
+void RefuseSeveralDocuments(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  OneDocument handler;
+  while (parser.HandleNextDocument(handler)) continue;
+}
+
 Error Wrong(const std::string& file, const YAML::Mark& mark, const std::string& what) {
   return {.code = Code::kInvalidArgument,
           .message = file + ":" + std::to_string(mark.line + 1) + ":" +
@@ -43,9 +75,8 @@ Result<YAML::Node> LoadYaml(const std::string& text, const std::string& file) {
     return Error{.code = Code::kInvalidArgument, .message = file + ": more than 4 MiB of YAML"};
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) return Wrong(file, documents[1].Mark(), "only one document is read");
-    const YAML::Node root = documents.empty() ? YAML::Node() : documents.front();
+    RefuseSeveralDocuments(text);
+    const YAML::Node root = YAML::Load(text);
     size_t budget = kMostNodes;
     if (!WithinBudget(root, budget)) return Wrong(file, root.Mark(), "its aliases unfold too far");
     return root;

@@ -346,7 +346,6 @@ bool KubeExecutor::LeaseIsAlive(const std::string& ns, const base::Result<kube::
   if (!reply) return reply.error().code != Code::kNotFound;
   const auto record = kube::ReadLease(reply->body);
   if (!record) return true;
-  if (record->holder.empty()) return false;
   const std::string renewed = base::FormatMicroTime(record->renewed);
   const std::lock_guard lock(mutex_);
   LeaseSight& sight = leases_[ns];

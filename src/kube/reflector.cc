@@ -12,18 +12,6 @@ base::Millis WatchTimeout(base::Random& random) {
   return base::Millis{240'000 + int64_t(random.Below(60)) * 1000};
 }
 
-Frame ReadFrame(base::JsonValue root) {
-  const base::JsonValue object = root["object"];
-  Frame frame;
-  frame.type = root["type"].String();
-  frame.version = object["metadata"]["resourceVersion"].String();
-  frame.initial_end =
-      object["metadata"]["annotations"]["k8s.io/initial-events-end"].String() == "true";
-  frame.error_code = int(object["code"].Int().value_or(0));
-  frame.error_reason = object["reason"].String();
-  return frame;
-}
-
 }  // namespace
 
 Reflector::Reflector(std::shared_ptr<const Client> client, Path path, ReflectorHandlers handlers,

@@ -22,6 +22,18 @@ std::string Timeout(base::Millis t) {
 
 }  // namespace
 
+Frame ReadFrame(base::JsonValue root) {
+  const base::JsonValue object = root["object"];
+  Frame frame;
+  frame.type = root["type"].String();
+  frame.version = object["metadata"]["resourceVersion"].String();
+  frame.initial_end =
+      object["metadata"]["annotations"]["k8s.io/initial-events-end"].String() == "true";
+  frame.error_code = int(object["code"].Int().value_or(0));
+  frame.error_reason = object["reason"].String();
+  return frame;
+}
+
 Ask WatchProtocol::Next() const {
   const std::string watch = "watch=1&allowWatchBookmarks=true&timeoutSeconds=" + Timeout(timeout_);
   const base::Millis idle = std::min(kSilence, timeout_ + kSlack);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/backoff.h"
+#include "base/json.h"
 #include "base/result.h"
 
 namespace kube {
@@ -29,6 +30,9 @@ struct Frame {
   int error_code = 0;          // of an ERROR's Status
   std::string_view error_reason{};
 };
+
+/// The frame of one line; whatever is missing or of another shape reads as empty.
+Frame ReadFrame(base::JsonValue root);
 
 enum class FrameMeaning {
   kObject,      // it is there, or has changed

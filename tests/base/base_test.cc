@@ -67,6 +67,7 @@ TEST(FileTest, DecodesBase64Strictly) {
   EXPECT_FALSE(DecodeBase64("a-b="));
   EXPECT_FALSE(DecodeBase64("ab=c"));
   EXPECT_FALSE(ReadFile("/nonexistent/file"));
+  EXPECT_FALSE(ReadFile("/dev/zero"));  // it has no end
 }
 
 TEST(YamlTest, NamesEveryErrorWithItsPlace) {
@@ -91,6 +92,8 @@ TEST(YamlTest, RefusesBombsAndSeveralDocuments) {
   }
   EXPECT_FALSE(LoadYaml(bomb, "bomb"));
   EXPECT_FALSE(LoadYaml("a: 1\n---\nb: 2\n", "two"));
+  using namespace std::string_literals;
+  EXPECT_FALSE(LoadYaml(",\0\0\0]\x82"s, "endless"));
   const auto broken = LoadYaml("a: [1\n", "broken");
   ASSERT_FALSE(broken);
   EXPECT_NE(broken.error().message.find("broken:2:"), std::string::npos) << broken.error().message;

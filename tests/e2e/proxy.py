@@ -40,6 +40,7 @@ class Proxy:
         self.frozen = lambda request: False
         self.thawed = threading.Condition()
         self.open = set()
+        self.watching = set()  # watches whose answers are being relayed
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -49,6 +50,11 @@ class Proxy:
         self.thaw()
         for s in [self.listener, *self.open]:
             close(s)
+
+    def freeze_watches(self):
+        """Those of now say nothing any more; later ones do."""
+        watches = set(self.watching)
+        self.frozen = lambda request: request in watches
 
     def thaw(self):
         with self.thawed:
@@ -95,6 +101,8 @@ class Proxy:
 
     def _answer(self, request, client, server):
         """Relays until the client speaks again: HTTP/1.1 without pipelining."""
+        if request.is_watch:
+            self.watching.add(request)
         told = False
         poll = select.poll()
         for s in (client, server):
@@ -110,8 +118,8 @@ class Proxy:
                     told = True
                     self.after(request)
                 with self.thawed:
-                    while self.frozen(request):
-                        self.thawed.wait()
+                    while self.frozen(request) and client in self.open:
+                        self.thawed.wait(0.2)
                 client.sendall(data)
             else:
                 return

@@ -729,6 +729,26 @@ TEST_F(EngineTest, APlanElsewhereDoesNotWaitForABlockedOwner) {
   EXPECT_EQ(Member("plan").state, MemberState::kPlanned);
 }
 
+// The newest entry of a lane is never deleted: the next number comes from it.
+TEST_F(EngineTest, OldEntriesAreDeletedButTheNewest) {
+  std::vector<BatchObject> log;
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    BatchObject b;
+    b.lane = kLane;
+    b.sequence = sequence;
+    b.version = std::to_string(sequence);
+    b.phase = BatchPhase::kVerified;
+    b.verified = now_.wall - hours{1000};
+    b.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "r"}, "uid", {}, {}});
+    log.push_back(b);
+  }
+  Begin({}, log);
+  Wait(minutes{2});
+  std::vector<uint64_t> deleted;
+  while (const auto d = Take<DeleteBatch>()) deleted.push_back(d->sequence);
+  EXPECT_EQ(deleted, (std::vector<uint64_t>{1, 2}));
+}
+
 /// A dry run in an account whose service honours DryRun=true.
 class DryRunTest : public EngineTest {
  protected:

@@ -5,15 +5,23 @@
 namespace simulation {
 
 void World::Publish(Kind kind, const Event& event) {
+  const std::string version = std::to_string(version_);
   for (const auto& owned : processes_) {
     Process& p = *owned;
     if (!p.engine) continue;
-    const Millis lag = Fault("watch lags", 0.05) ? Delay(8'000) : Delay(50);
+    if (Fault("watch lags steadily", 0.01)) {
+      p.lag[kind] = Delay(25'000);
+      p.lag_until[kind] = now_ + Delay(120'000);
+    }
+    const Millis steady = now_ < p.lag_until[kind] ? p.lag[kind] : Millis{0};
+    const Millis lag = steady + (Fault("watch lags", 0.05) ? Delay(8'000) : Delay(50));
     const Mono at = std::max(p.last_delivery[kind], now_ + lag);
     p.last_delivery[kind] = at;
-    const auto deliver = [this, &p, event, kind, watch = p.watches[kind]] {
+    const auto deliver = [this, &p, event, kind, version, watch = p.watches[kind]] {
       // A watch goes on from the version of its list: what was under way before never arrives.
-      if (watch == p.watches[kind]) Feed(p, event);
+      if (watch != p.watches[kind]) return;
+      p.delivered[kind] = version;
+      Feed(p, event);
     };
     At(&p, at - now_, deliver);
     if (Fault("event repeated", 0.02)) At(&p, at - now_, deliver);

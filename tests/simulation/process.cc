@@ -9,6 +9,7 @@ namespace {
 constexpr Millis kLeaseDuration{10'000};
 constexpr Millis kLeaseValidity{7'000};
 constexpr Millis kLeaseInterval{1'000};
+constexpr Millis kBookmarkInterval{10'000};
 constexpr int kMostIdleTicks = 500;
 
 }  // namespace
@@ -25,7 +26,8 @@ void World::Elect(Process& p) {
     const bool leads = p.engine && lease_holder_ == p.holder;
     if (p.engine && !leads) return Die(p, "lost the lease");
     const bool is_free = lease_holder_.empty() || now_ >= p.seen_at + kLeaseDuration;
-    if (leads && Fault("lease not renewed", 0.02)) return Elect(p);
+    if (leads && Fault("lease not renewed", 0.005)) p.silent_until = now_ + Delay(9'000);
+    if (leads && now_ < p.silent_until) return Elect(p);
     if (leads || is_free) {
       if (!leads) Lead_(p);
       ++lease_renewal_;
@@ -44,9 +46,21 @@ void World::Lead_(Process& p) {
   Trace(p.holder + " leads");
   p.engine = std::make_unique<Engine>(Config{{}, hours{720}, "operator", p.holder, {""}});
   p.last_delivery.clear();
+  p.lag_until.clear();
   p.credentials.clear();
   p.idle_ticks = 0;
-  for (const Kind kind : {Kind::kBatch, Kind::kAccount, Kind::kRequest}) List(p, kind);
+  for (const Kind kind : {Kind::kBatch, Kind::kAccount, Kind::kRequest}) {
+    List(p, kind);
+    Bookmark_(p, kind);
+  }
+}
+
+/// A watch speaks although it may lag: what it says is that nothing newer came through it.
+void World::Bookmark_(Process& p, Kind kind) {
+  At(&p, kBookmarkInterval, [this, &p, kind] {
+    if (p.watches[kind] > 0) Feed(p, Bookmark{{kind, ""}, p.delivered[kind]});
+    Bookmark_(p, kind);
+  });
 }
 
 void World::Die(Process& p, const char* why) {
@@ -64,6 +78,8 @@ void World::List(Process& p, Kind kind) {
     const Stream stream{kind, ""};
     p.last_delivery[kind] = now_;
     ++p.watches[kind];
+    p.lag_until.erase(kind);
+    p.delivered[kind] = std::to_string(version_);
     const int64_t life = p.life;
     const std::string version = std::to_string(version_);
     std::vector<Event> events = {ResetBegin{stream}};

@@ -55,7 +55,11 @@ struct Process {
   Millis skew{0};     // its wall clock minus the truth
   uint64_t wake = 0;
   int idle_ticks = 0;
+  Mono silent_until{};  // it cannot renew the lease before
   std::map<Kind, Mono> last_delivery{};
+  std::map<Kind, std::string> delivered{};  // the version that each watch has reached
+  std::map<Kind, Mono> lag_until{};         // each event comes late by `lag` until then
+  std::map<Kind, Millis> lag{};
   std::map<Kind, int> watches{};
   std::map<std::string, std::string> credentials{};  // by account
   std::string seen_holder{};
@@ -110,6 +114,7 @@ class World : private simulator::Nature {
   void Feed(Process& p, const Event& event);
   void Perform(Process& p, const Action& action);
   void List(Process& p, Kind kind);
+  void Bookmark_(Process& p, Kind kind);
 
   // cluster.cc
   void Do(Process& p, const Confirm& a);

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Applies each patch of this folder to a copy of the sources, builds it, and lets the simulated world
+and the unit tests attack it. Fails if a mutant survives, or if a patch does not apply any more.
+
+    run.py [--seconds N] [NAME...]
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+COPY = ROOT / "build" / "mutants"
+# Those that judge the engine and what it relies on; the others know nothing of it.
+UNIT = "Engine*:DryRun*:Judge*:Packer*:Looks*:View*:Ledger*:Pace*:Request*:Codec*:Cvm*:Sign*:World*"
+
+
+def run(command, **more):
+    return subprocess.run(command, cwd=COPY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, **more)
+
+
+def prepare():
+    """A fresh copy of the sources; what was built of them stays."""
+    COPY.mkdir(parents=True, exist_ok=True)
+    for name in ("src", "tests", "crds", "scripts"):
+        shutil.rmtree(COPY / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, COPY / name)
+    for name in ("CMakeLists.txt", "CMakePresets.json"):
+        shutil.copy2(ROOT / name, COPY / name)
+    done = run(["cmake", "--preset", "dev"])
+    if done.returncode != 0:
+        sys.exit(done.stdout)
+
+
+def build():
+    return run(["cmake", "--build", "build/dev", "-j", str(os.cpu_count()),
+                "--target", "simulate", "unit_tests"])
+
+
+def attack(seconds):
+    """Who killed the mutant, and how; None when nobody did."""
+    done = run(["build/dev/bin/simulate", "--first", "1", "--seconds", str(seconds)])
+    if done.returncode != 0:
+        found = [line for line in done.stdout.splitlines() if line.startswith("seed ")]
+        return f"world, {found[0]}" if found else "world"
+    done = run(["build/dev/bin/unit_tests", "--gtest_brief=1", f"--gtest_filter={UNIT}"])
+    if done.returncode == 0:
+        return None
+    return next(line for line in done.stdout.splitlines() if "FAILED" in line).replace("[  FAILED  ]", "test,")
+
+
+def judge(patch, seconds):
+    applied = run(["patch", "-p1", "--no-backup-if-mismatch", "-i", patch])
+    if applied.returncode != 0:
+        return False, f"does not apply: {applied.stdout}"
+    try:
+        built = build()
+        if built.returncode != 0:
+            return False, "does not build:\n" + "\n".join(
+                line for line in built.stdout.splitlines() if "error" in line)
+        killer = attack(seconds)
+        return killer is not None, killer or "SURVIVED"
+    finally:
+        run(["patch", "-p1", "-R", "--no-backup-if-mismatch", "-i", patch])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    prepare()
+    patches = [p for p in sorted(HERE.glob("*.patch"))
+               if not options.names or any(n in p.name for n in options.names)]
+    alive, began = [], time.monotonic()
+    for patch in patches:
+        killed, how = judge(patch, options.seconds)
+        print(f"{patch.stem:55} {how}", flush=True)
+        if not killed:
+            alive.append(patch.stem)
+    print(f"{len(patches)} mutants, {len(alive)} survived, {time.monotonic() - began:.0f} s")
+    sys.exit(1 if alive else 0)
+
+
+if __name__ == "__main__":
+    main()
