@@ -10,7 +10,7 @@ export CCACHE_NOHASHDIR = 1
 FORMATTED = $(shell git ls-files '*.cc' '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test unit integration sanitize demo simulate mutants crash format lint clean
+.PHONY: help deps build test unit integration sanitize demo simulate mutants fuzz crash format lint clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ simulate: build ## Search the simulated world for violations: DURATION=seconds, 
 
 mutants: build ## Remove each safeguard in turn; the tests must notice (NAME=... for some)
 	@$(PYTHON) tests/simulation/mutants/run.py $(NAME)
+
+fuzz: deps ## Fuzz every parser of foreign bytes: DURATION=seconds for each
+	@scripts/fuzz.sh $(or $(DURATION),60)
 
 crash: build ## Kill the operator at every request, before it is sent and after it was executed
 	@CVM_BIN=$(CURDIR)/$(BUILD)/bin $(PYTHON) tests/crash/crash.py

@@ -7,7 +7,10 @@ seconds=${1:-60}
 build=build/fuzz
 mkdir -p build
 cmake --preset fuzz > build/fuzz-configure.log 2>&1 || { cat build/fuzz-configure.log; exit 1; }
-cmake --build "$build" -j "$(nproc)" --target fuzzers
+cmake --build "$build" -j "$(nproc)" --target fuzzers > build/fuzz-build.log 2>&1 || {
+  cat build/fuzz-build.log
+  exit 1
+}
 export LSAN_OPTIONS="suppressions=$PWD/scripts/lsan.supp:print_suppressions=0"
 mkdir -p "$build/findings"
 failed=0

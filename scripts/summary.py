@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tests by layer: summary.py UNIT_TESTS UNIT_LOG INTEGRATION_LOG. Fails if one failed.
+"""The tests by layer: summary.py UNIT_TESTS UNIT_LOG INTEGRATION_LOG FUZZ_LOG. Fails if one failed.
 
 A unit test's layer is the folder of its file under tests/.
 """
@@ -33,13 +33,15 @@ def number(pattern, text):
 
 
 def main():
-    unit, integration = pathlib.Path(sys.argv[2]).read_text(), pathlib.Path(sys.argv[3]).read_text()
+    unit, integration, fuzz = (pathlib.Path(p).read_text() for p in sys.argv[2:5])
     passed = number(r"\[  PASSED  \] (\d+) test", unit)
     counts = by_folder(sys.argv[1])
     failed = sum(counts.values()) - passed
     print("Tests by layer")
     for folder, count in sorted(counts.items()):
         print(f"  unit {folder}: {count}")
+    for name, count in re.findall(r"^fuzz (\w+): (\d+) runs, nothing found", fuzz, re.M):
+        print(f"  fuzz {name}: {count} runs")
     for line in re.findall(r"^(?:crds|e2e|sdk|chart): .*|^  skipped .*", integration, re.M):
         print(f"  {line}")
     for good, bad in re.findall(r"^(?:crds|e2e|sdk|chart): (\d+) passed, (\d+) failed", integration, re.M):

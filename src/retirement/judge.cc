@@ -62,7 +62,9 @@ Finish Gone(const Target& t) {
 /// S8: absence proves something only where the instance was seen, by whom it was seen.
 bool KnownHere(const Target& t, const Wanted& w) {
   if (w.called_as_we_are) return true;
-  return t.known && t.known_lane == w.lane && t.known_credential == w.credential;
+  return std::any_of(t.known.begin(), t.known.end(), [&](const Sighting& s) {
+    return s.lane == w.lane && s.credential == w.credential;
+  });
 }
 
 /// Absent: gone when absent twice with a gap, and known to have existed (S8).

@@ -78,7 +78,7 @@ void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now n
     const auto found = state.targets.find(m.id);
     if (found == state.targets.end()) continue;
     Target& t = found->second;
-    if (!t.known) Know(t, object.lane, object.credential);
+    Know(t, object.lane, object.credential);
     if (m.result == BatchResult::kRetired) t.retired_before = true;
     if (!sent) continue;
     t.called = true;

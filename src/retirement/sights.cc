@@ -13,9 +13,9 @@ constexpr double kMostIdsOfCall = 100;  // CVM API, TerminateInstances, Instance
 }
 
 void Know(Target& t, const Lane& lane, const std::string& credential) {
-  t.known = true;
-  t.known_lane = lane;
-  t.known_credential = credential;
+  std::erase_if(t.known,
+                [&](const Sighting& s) { return s.lane == lane && s.credential == credential; });
+  t.known.push_back({lane, credential});
 }
 
 void ForgetSight(Target& t) {

@@ -31,10 +31,12 @@ std::string SeenWith(const State& state, const Request& r) {
     const bool done = IsFinal(m.state) && m.state != MemberState::kBlocked;
     const auto found = state.targets.find(m.id);
     if (m.charge.empty() || done || found == state.targets.end()) continue;
-    const Target& t = found->second;
-    if (!t.known || t.known_lane != r.lane()) return {};
-    if (!credential.empty() && credential != t.known_credential) return {};
-    credential = t.known_credential;
+    const auto& known = found->second.known;
+    const auto here = std::find_if(known.rbegin(), known.rend(),
+                                   [&](const Sighting& s) { return s.lane == r.lane(); });
+    if (here == known.rend()) return {};
+    if (!credential.empty() && credential != here->credential) return {};
+    credential = here->credential;
   }
   return credential;
 }

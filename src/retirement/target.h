@@ -17,6 +17,12 @@ struct Claim {
   uint32_t member = 0;
 };
 
+/// It was seen in this lane under these credentials.
+struct Sighting {
+  Lane lane{};
+  std::string credential{};
+};
+
 /// A target is in one place at a time.
 enum class Place : uint8_t {
   kIdle,   // nobody permitted wants it, or it is done
@@ -38,10 +44,8 @@ struct Target {
   Sight sight{};
   Mono seen_at{};       // when the DescribeInstances that said so was sent
   Mono first_absent{};  // of the present row of absences
-  // S8: it existed once, in this lane and under these credentials.
-  bool known = false;
-  Lane known_lane{};
-  std::string known_credential{};
+  // S8: where it existed once, and under which credentials that was seen; the newest last.
+  std::vector<Sighting> known{};
   bool seen_alive = false;  // this process saw it exist
   Lane seen_lane{};
   std::string seen_credential{};

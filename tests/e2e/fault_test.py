@@ -36,6 +36,10 @@ class FaultBase(Base):
         config = kube.kubeconfig(self.stack.dir / f"proxy-{kube.port}")
         return Operator(self.stack.dir, config, "--namespace", own or self.own, *flags)
 
+    def reasons(self, name):
+        members = self.get(name).get("status", {}).get("instances", [])
+        return {(m["state"], m.get("reason")) for m in members}
+
     def assert_called_once(self, instances):
         accepted = collections.Counter(i for call in self.simulator.terminations() for i in call)
         self.assertEqual(accepted, {i: 1 for i in instances}, "S5")
@@ -78,8 +82,13 @@ class LeaderTest(FaultBase):
         self.stack.apply(*objects)
         second = Operator(self.stack.dir, self.plane.kubeconfig, "--namespace", other)
         with running(self.operator(), second):
-            self.wait_phase("of-one", "Complete", timeout=240)
-            self.wait_phase("of-two", "Complete", timeout=240)
+            # Who comes too late sees nothing in its account, and says so (S8).
+            wait_until("both are final", lambda: {self.phase("of-one"), self.phase("of-two")} <= {
+                "Complete", "Incomplete"}, 240)
+            self.assertIn("Complete", {self.phase("of-one"), self.phase("of-two")})
+            for name in ("of-one", "of-two"):
+                self.assertLessEqual(self.reasons(name), {("Retired", "RetiredByUs"), ("Retired", "AlreadyGone"), (
+                    "Retired", "RetiredByOther"), ("Failed", "NeverObserved")})
         accepted = collections.Counter(i for call in self.simulator.terminations() for i in call)
         self.assertEqual(max(accepted.values()), 1, "S5: no second accepted call for any instance")
         self.assertEqual(set(accepted), set(members))
@@ -123,7 +132,7 @@ class NetworkTest(FaultBase):
         self.stack.apply(account(cloud, **FENCE), request(self.team, "r", members))
         with running(self.operator()) as (operator,):
             wait_until("the call was held back", lambda: held)
-            wait_until("it is ambiguous", lambda: set(self.states("r").values()) == {("Verifying", "Ambiguous")}, 60)
+            wait_until("it is ambiguous", lambda: self.reasons("r") == {("Verifying", "Ambiguous")}, 60)
             self.settled(operator, 25)  # beyond callValidity
             self.assertEqual(self.simulator.calls("TerminateInstances"), [])
             answer = urllib.request.Request(self.simulator.url + "/", data=held[0].body, method="POST")

@@ -14,7 +14,7 @@ constexpr Now kNow{Mono{Millis{10'000'000}}, Wall{Millis{1'700'000'000'000}}};
 Target Seen(const char* state = "RUNNING", std::string_view charge = "POSTPAID_BY_HOUR") {
   Target t;
   t.id = *InstanceId::Parse("ins-00000001");
-  t.observed = t.present = t.known = true;
+  t.observed = t.present = true;
   t.sight.charge = ChargeType(charge);
   t.sight.state = state;
   t.sight.name = "worker-17";
@@ -22,15 +22,14 @@ Target Seen(const char* state = "RUNNING", std::string_view charge = "POSTPAID_B
   t.seen_at = kNow.mono;
   t.seen_lane = kLane;
   t.seen_credential = "key";
-  t.known_lane = kLane;
-  t.known_credential = "key";
+  t.known = {{kLane, "key"}};
   return t;
 }
 
 Target Absent(Millis since, bool known) {
   Target t = Seen();
   t.present = false;
-  t.known = known;
+  if (!known) t.known.clear();
   t.first_absent = kNow.mono - since;
   return t;
 }

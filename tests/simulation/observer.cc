@@ -171,10 +171,10 @@ std::string World::Explain(const MemberStatus& m) const {
     const auto in = [&](Mono time) { return std::to_string((time - now_).count()); };
     text += " place " + std::to_string(int(t.place)) + " looking " + std::to_string(t.looking) +
             " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
-            " present " + std::to_string(t.present) + " known as " + (t.known ? "" : "not ") +
-            t.known_lane.region + "/" + t.known_credential + " seen as " + t.seen_credential +
-            " state " + t.sight.state + " owner " + (t.owner ? t.owner->key.name : "none") +
-            " due " + in(t.due) + " seen " + in(t.seen_at) + " settle " + in(t.settle_until);
+            " present " + std::to_string(t.present) + " known " + std::to_string(t.known.size()) +
+            " seen as " + t.seen_credential + " state " + t.sight.state + " owner " +
+            (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
+            in(t.seen_at) + " settle " + in(t.settle_until);
     for (const Claim& c : t.claims) {
       const Request& r = *c.request;
       text += "; " + r.key.name + " " + ToString(r.members[c.member].state) + " accepted " +
