@@ -42,9 +42,9 @@ def main():
         print(f"  unit {folder}: {count}")
     for name, count in re.findall(r"^fuzz (\w+): (\d+) runs, nothing found", fuzz, re.M):
         print(f"  fuzz {name}: {count} runs")
-    for line in re.findall(r"^(?:crds|e2e|sdk|chart): .*|^  skipped .*", integration, re.M):
+    for line in re.findall(r"^(?:crds|e2e|crash|sdk|chart): .*|^  skipped .*", integration, re.M):
         print(f"  {line}")
-    for good, bad in re.findall(r"^(?:crds|e2e|sdk|chart): (\d+) passed, (\d+) failed", integration, re.M):
+    for good, bad in re.findall(r"^(?:crds|e2e|crash|sdk|chart): (\d+) passed, (\d+) failed", integration, re.M):
         passed, failed = passed + int(good), failed + int(bad)
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)

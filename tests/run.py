@@ -9,7 +9,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-LAYERS = ("crds", "e2e", "sdk", "chart")
+LAYERS = ("crds", "e2e", "crash", "sdk", "chart")
 
 
 class Result(unittest.TextTestResult):

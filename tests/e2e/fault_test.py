@@ -208,7 +208,8 @@ class ServerTest(FaultBase):
             kube.thaw()
             self.plane.start_apiserver()
             self.wait_phase("r", "Complete", timeout=120)
-            self.assertIn('reason="expired"', operator.metrics())
+            self.assertRegex(operator.metrics(),
+                             'restarts_total{kind="instanceretirements",reason="(expired|stream error)"}')
         self.assert_called_once(ids("po", 1, 3))
 
     def settled_by_health(self, operator):
