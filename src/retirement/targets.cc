@@ -102,7 +102,8 @@ void LeavePlace(State& state, Target& t) {
   const Lane lane = t.batch_lane;
   if (lane.account.empty()) return;
   if (t.place == Place::kPack) state.LaneOf(lane).packer.Remove(t);
-  if (t.place == Place::kLook) state.LaneOf(lane).looks.Remove(t);
+  // Who was let go from a batch may still have a look to come in the lane of that batch.
+  if (t.due != base::kNever) state.LaneOf(lane).looks.Remove(t);
   t.place = Place::kIdle;
 }
 

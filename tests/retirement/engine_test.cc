@@ -749,6 +749,29 @@ TEST_F(EngineTest, OldEntriesAreDeletedButTheNewest) {
   EXPECT_EQ(deleted, (std::vector<uint64_t>{1, 2}));
 }
 
+// A look that a batch still had to come is not left behind in its lane: its target may go.
+TEST_F(EngineTest, ALookGoesWhereItsTargetGoes) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  BatchObject entry;
+  entry.lane = kLane;
+  entry.sequence = 7;
+  entry.version = "20";
+  entry.holder = "other";
+  entry.charge = ChargeType("POSTPAID_BY_HOUR");
+  entry.call_validity = seconds{60};
+  entry.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "gone"}, "x", {}, {}});
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.region = "ap-shanghai";
+  Begin({r}, {entry});
+  ASSERT_FALSE(engine_.state().lanes.at(kLane).looks.empty());
+  entry.version = "30";
+  entry.phase = BatchPhase::kVerified;
+  entry.verified = now_.wall;
+  entry.members[0].result = BatchResult::kUntouched;
+  Step(BatchSeen{entry});
+  EXPECT_TRUE(engine_.state().lanes.at(kLane).looks.empty());
+}
+
 /// A dry run in an account whose service honours DryRun=true.
 class DryRunTest : public EngineTest {
  protected:

@@ -43,6 +43,17 @@ Options Parse(int argc, char** argv) {
   return o;
 }
 
+/// What escapes from a world is a violation, too.
+Report Try(uint64_t seed, const Shape& shape) {
+  try {
+    return World(seed, shape).Run();
+  } catch (const std::exception& e) {
+    Report report;
+    report.violation = std::string("exception: ") + e.what();
+    return report;
+  }
+}
+
 /// "S5" of "S5: second accepted call for ...".
 std::string Invariant(const std::string& violation) {
   return violation.substr(0, violation.find(':'));
@@ -55,7 +66,7 @@ Report Shrink(uint64_t seed, Shape shape, Report report) {
     if (++runs > kMostShrinkRuns) return;
     Shape smaller = shape;
     smaller.suppressed.insert(fault);
-    Report r = World(seed, smaller).Run();
+    Report r = Try(seed, smaller);
     if (Invariant(r.violation) != Invariant(report.violation)) return;
     shape = std::move(smaller);
     report = std::move(r);
@@ -84,14 +95,14 @@ int Tell(uint64_t seed, const Report& found) {
 
 int main(int argc, char** argv) {
   const Options o = Parse(argc, argv);
-  if (o.replay) return Tell(o.seed, World(o.seed, ShapeOf(o.seed)).Run());
+  if (o.replay) return Tell(o.seed, Try(o.seed, ShapeOf(o.seed)));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(o.seconds);
   simulation::FaultCounts faults;
   int64_t steps = 0;
   int64_t worlds = 0;
   while (worlds < o.worlds && std::chrono::steady_clock::now() < end) {
     const uint64_t seed = o.first + uint64_t(worlds);
-    const Report report = World(seed, ShapeOf(seed)).Run();
+    const Report report = Try(seed, ShapeOf(seed));
     steps += report.steps;
     ++worlds;
     for (const auto& [kind, count] : report.faults) faults[kind] += count;
