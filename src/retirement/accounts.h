@@ -36,6 +36,7 @@ void KeepCredentialsFresh(State& state, Account& account, Now now);
 void DriveAccounts(State& state, Now now);
 Mono NextAccountWake(const State& state, Now now);
 
+/// Status: due soon, written at most every two seconds.
 void TouchAccount(Account& account, Now now);
 void FlushAccounts(State& state, Now now);
 Mono NextAccountWrite(const State& state);

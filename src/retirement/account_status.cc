@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "retirement/accounts.h"
+#include "retirement/members.h"
+
+namespace retirement {
+namespace {
+
+constexpr Millis kStatusDelay = seconds{1};
+constexpr Millis kLeaseInterval = minutes{1};
+
+struct Draft {
+  ConditionStatus status;
+  std::string reason;
+  std::string message;
+};
+
+Draft ReadyDraft(const Account& a, const Holdup& not_ready) {
+  const auto kFalse = ConditionStatus::kFalse;
+  if (!not_ready.reason.empty()) return {kFalse, not_ready.reason, not_ready.message};
+  if (a.calls_breaker.open()) return {kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
+  if (a.fence_widened > Millis{0}) {
+    return {ConditionStatus::kTrue, "Ready",
+            "the service refused fresh signatures as expired; they are now made " +
+                base::FormatDuration(a.fence_widened) + " younger: check this machine's clock"};
+  }
+  if (a.dry_run_unknown) {
+    return {ConditionStatus::kTrue, "Ready",
+            "the service does not know DryRun (UnknownParameter); dry runs do not ask it"};
+  }
+  return {ConditionStatus::kTrue, "Ready", "the account is served"};
+}
+
+Draft CredentialsDraft(const Account& a) {
+  if (a.credentials_valid == ConditionStatus::kTrue) {
+    return {a.credentials_valid, "Accepted",
+            "the service accepts the credentials with fingerprint " +
+                (a.credential.empty() ? a.recorded_credential : a.credential)};
+  }
+  if (!a.credentials_read) {
+    return {ConditionStatus::kUnknown, "NotReadYet", "the credentials are being read"};
+  }
+  if (a.credential.empty()) {
+    return {ConditionStatus::kFalse, "CredentialsMissing", a.credential_error};
+  }
+  if (a.credentials_breaker.open()) {
+    return {ConditionStatus::kFalse, "Rejected", a.credentials_breaker.message()};
+  }
+  return {ConditionStatus::kUnknown, "NotUsedYet", "no call has been made with them yet"};
+}
+
+void AddCondition(AccountStatus& status, const Account& a, const char* type, const Draft& d,
+                  Now now) {
+  Wall since = now.wall;
+  for (const Condition& before : a.object.status.conditions) {
+    if (before.type == type && before.status == d.status) since = before.since;
+  }
+  status.conditions.push_back({type, d.status, d.reason, d.message, since, a.object.generation});
+}
+
+/// What would go if the account let it.
+void CountWaiting(const State& state, const Account& a, AccountStatus& status) {
+  for (const auto& [key, r] : state.requests) {
+    if (r->spec.account != a.object.name || !r->IsAccepted() || !r->Executes()) continue;
+    if (r->not_permitted.reason.empty() || !r->not_permitted.account_wide) continue;
+    const int members = Count(*r, MemberState::kPending) + Count(*r, MemberState::kWaiting);
+    status.waiting_instances += members;
+    status.waiting_requests += members > 0;
+  }
+}
+
+AccountStatus RenderAccount(const State& state, const Account& a, Now now) {
+  AccountStatus status;
+  status.observed_generation = a.object.generation;
+  status.installation = state.config.installation;
+  const Holdup not_ready =
+      a.not_ready.reason == "Claiming"
+          ? Holdup{"CredentialsUnknown", "its credentials are being read", {}, false, false}
+          : a.not_ready;
+  AddCondition(status, a, "Ready", ReadyDraft(a, not_ready), now);
+  AddCondition(status, a, "CredentialsValid", CredentialsDraft(a), now);
+  CountWaiting(state, a, status);
+  return status;
+}
+
+void WatchOtherInstallation(State& state, Account& a, Now now) {
+  if (a.lease_asked != Mono{} && now.mono < a.lease_asked + kLeaseInterval) return;
+  a.lease_asked = now.mono;
+  state.Do(ReadLease{a.object.name, a.object.status.installation});
+}
+
+}  // namespace
+
+void TouchAccount(Account& a, Now now) {
+  const Mono earliest = a.last_write == Mono{} ? now.mono : a.last_write + seconds{2};
+  a.due = std::min(a.due, std::max(now.mono + kStatusDelay, earliest));
+  if (a.object.status.installation.empty()) a.due = now.mono;
+}
+
+void FlushAccounts(State& state, Now now) {
+  if (!state.Leading(now) || !state.Synced()) return;
+  for (auto& [name, a] : state.accounts) {
+    if (a.due > now.mono || !a.exists || a.writing) continue;
+    a.due = base::kNever;
+    if (IsForeign(state, a)) {
+      WatchOtherInstallation(state, a, now);
+      a.due = now.mono + kLeaseInterval;
+      continue;
+    }
+    // Before the credentials were read once there is nothing new to say but the claim.
+    if (!a.credentials_read && a.object.status.installation == state.config.installation) continue;
+    AccountStatus status = RenderAccount(state, a, now);
+    const uint64_t fingerprint = FingerprintOf(status);
+    if (fingerprint == a.observed_fingerprint) continue;
+    a.observed_fingerprint = fingerprint;
+    a.writing = true;
+    a.last_write = now.mono;
+    state.Do(WriteAccountStatus{name, a.object.version, std::move(status)});
+  }
+}
+
+void OnAccountStatusWritten(State& state, const StatusWritten& event, Now now) {
+  Account* a = state.FindAccount(event.key.name);
+  if (event.written) {
+    state.view.OnOwnWrite({Kind::kAccount, ""}, event.version, event.sent);
+  }
+  if (a == nullptr) return;
+  a->writing = false;
+  if (event.written) return;
+  a->observed_fingerprint = 0;
+  a->due = now.mono + seconds{1};
+}
+
+Mono NextAccountWrite(const State& state) {
+  Mono next = base::kNever;
+  for (const auto& [name, a] : state.accounts) {
+    if (a.exists && !a.writing) next = std::min(next, a.due);
+  }
+  return next;
+}
+
+}  // namespace retirement
