@@ -4,12 +4,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  static simulator::Service service = [] {
-    simulator::Seed seed;
-    seed.identities.push_back(
-        *cvm::MakeCredentials("AKIDsimulator", "secret-of-the-simulator", ""));
-    return simulator::Service(seed, 1);
-  }();
+  simulator::Seed seed;
+  seed.identities.push_back(*cvm::MakeCredentials("AKIDsimulator", "secret-of-the-simulator", ""));
+  simulator::Service service(seed, 1);
   const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
   const size_t line = std::min(text.find('\n'), text.size());
   http::ServerRequest request;
