@@ -45,7 +45,7 @@ demo: ## Watch real requests being retired; KEEP=1 leaves it running
 simulate: build ## Search the simulated world for violations: DURATION=seconds, or SEED=n to replay
 	@$(BUILD)/bin/simulate $(if $(SEED),--seed $(SEED),--seconds $(or $(DURATION),60))
 
-mutants: build ## Remove each safeguard in turn; the tests must notice (NAME=... for some)
+mutants: deps ## Remove each safeguard in turn; the tests must notice (NAME=... for some)
 	@$(PYTHON) tests/simulation/mutants/run.py $(NAME)
 
 fuzz: deps ## Fuzz every parser of foreign bytes: DURATION=seconds for each

@@ -25,7 +25,7 @@ for fuzzer in "$build"/fuzz/*_fuzz; do
   else
     failed=1
     echo "fuzz $name: FAILED, see $log"
-    grep -E "ERROR|SUMMARY|runtime error|Test unit written" "$log" | head -5
+    grep -E "ERROR|SUMMARY|runtime error|Test unit written" "$log" | head -5 || true
   fi
 done
 exit "$failed"

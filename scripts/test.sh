@@ -3,12 +3,15 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build="build/${PRESET:-dev}"
-failed=0
+failed=()
 
-"$build/bin/unit_tests" --gtest_brief=1 2>&1 | tee build/unit.log || failed=1
-"$build/bin/simulate" --seconds "${SIMULATE_SECONDS:-60}" || failed=1
-scripts/fuzz.sh "${FUZZ_SECONDS:-5}" 2>&1 | tee build/fuzz.log || failed=1
-scripts/integration.sh 2>&1 | tee build/integration.log || failed=1
+"$build/bin/unit_tests" --gtest_brief=1 2>&1 | tee build/unit.log || failed+=("unit tests")
+"$build/bin/simulate" --seconds "${SIMULATE_SECONDS:-60}" || failed+=("simulated world")
+scripts/fuzz.sh "${FUZZ_SECONDS:-5}" 2>&1 | tee build/fuzz.log || failed+=("fuzzers")
+scripts/integration.sh 2>&1 | tee build/integration.log || failed+=("integration tests")
 echo
-scripts/summary.py "$build/bin/unit_tests" build/unit.log build/integration.log build/fuzz.log || failed=1
-exit "$failed"
+scripts/summary.py "$build/bin/unit_tests" build/unit.log build/integration.log build/fuzz.log ||
+  failed+=("count of tests")
+[ ${#failed[@]} -eq 0 ] && exit 0
+printf 'FAILED: %s\n' "${failed[@]}"
+exit 1

@@ -119,7 +119,7 @@ void SendLooks(State& state, Now now) {
   for (auto& [lane, lane_state] : state.lanes) {
     Account* account = state.FindAccount(lane.account);
     if (account == nullptr) continue;
-    while (LooksAllowedAt(*account, now) <= now.mono) {
+    while (LooksAllowedAt(*account, now) <= now.mono && lane_state.looks.Next(true) <= now.mono) {
       std::vector<Target*> targets = lane_state.looks.Take(now.mono, MayLookAhead(state, *account));
       if (targets.empty()) break;
       KeepCredentialsFresh(state, *account, now);

@@ -91,9 +91,8 @@ class Run:
 
     def prepare(self):
         """The account is ours before any operator sees it act: those of the other runs share the cluster."""
-        with self.stack.lock:
-            self.own = self.stack.operator_namespace()
-            self.team = self.stack.namespace("team")
+        self.own = self.stack.operator_namespace()
+        self.team = self.stack.namespace("team")
         self.simulator = Simulator(self.dir, self.scenario.seed)
         self.kube, self.cloud = Proxy(self.stack.plane.port, tls=True), Proxy(self.simulator.port)
         kubectl = self.stack.plane.kubectl
@@ -207,7 +206,6 @@ def main():
     options = parser.parse_args()
     began = time.monotonic()
     stack = Stack.shared()
-    stack.lock = threading.Lock()
     last = options.last
     if last is None:
         (_, _, _, last, failure), = run_all(stack, [(0, "before")], 1)

@@ -211,6 +211,7 @@ class Stack:
         self.plane = ControlPlane(self.dir / "controlplane").start()
         self.api = Api(self.plane)
         self.count = 0
+        self.lock = threading.Lock()
         self.install_crds()
 
     @classmethod
@@ -230,8 +231,9 @@ class Stack:
                            ROOT / "crds")
 
     def namespace(self, prefix="ns"):
-        self.count += 1
-        name = f"{prefix}-{self.count}"
+        with self.lock:
+            self.count += 1
+            name = f"{prefix}-{self.count}"
         self.plane.kubectl("create", "namespace", name)
         return name
 

@@ -29,7 +29,7 @@ void World::Elect(Process& p) {
     if (leads && Fault("lease not renewed", 0.005)) p.silent_until = now_ + Delay(9'000);
     if (leads && now_ < p.silent_until) return Elect(p);
     if (leads || is_free) {
-      if (!leads) Lead_(p);
+      if (!leads) TakeTheLead(p);
       ++lease_renewal_;
       p.lead_until = sent + kLeaseValidity;
       Feed(p, Lead{p.lead_until});
@@ -39,7 +39,7 @@ void World::Elect(Process& p) {
 }
 
 /// A process that has come to lead reads everything anew, with nothing in its memory.
-void World::Lead_(Process& p) {
+void World::TakeTheLead(Process& p) {
   ++p.life;
   p.holder = "process-" + std::to_string(p.number) + "-" + std::to_string(p.life);
   lease_holder_ = p.holder;
@@ -51,15 +51,15 @@ void World::Lead_(Process& p) {
   p.idle_ticks = 0;
   for (const Kind kind : {Kind::kBatch, Kind::kAccount, Kind::kRequest}) {
     List(p, kind);
-    Bookmark_(p, kind);
+    SendBookmarks(p, kind);
   }
 }
 
 /// A watch speaks although it may lag: what it says is that nothing newer came through it.
-void World::Bookmark_(Process& p, Kind kind) {
+void World::SendBookmarks(Process& p, Kind kind) {
   At(&p, kBookmarkInterval, [this, &p, kind] {
     if (p.watches[kind] > 0) Feed(p, Bookmark{{kind, ""}, p.delivered[kind]});
-    Bookmark_(p, kind);
+    SendBookmarks(p, kind);
   });
 }
 

@@ -109,12 +109,12 @@ class World : private simulator::Nature {
 
   // process.cc
   void Elect(Process& p);
-  void Lead_(Process& p);
+  void TakeTheLead(Process& p);
   void Die(Process& p, const char* why);
   void Feed(Process& p, const Event& event);
   void Perform(Process& p, const Action& action);
   void List(Process& p, Kind kind);
-  void Bookmark_(Process& p, Kind kind);
+  void SendBookmarks(Process& p, Kind kind);
 
   // cluster.cc
   void Do(Process& p, const Confirm& a);

@@ -1,0 +1,123 @@
+// What is seen, where and under which credentials, and how far it reaches.
+#include "retirement/engine_fixture.h"
+
+namespace retirement {
+namespace {
+
+// S8: what another lane sees is no sight here; after a restart its absence here proves nothing.
+TEST_F(EngineTest, ASightInAnotherRegionIsNoneHere) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject there = Request("there", {"ins-00000001"});
+  there.spec.region = "ap-shanghai";
+  there.spec.suspend = true;
+  Begin({Request("here", {"ins-00000001"}), there});
+  for (int i = 0; i < 6; ++i) {
+    while (const auto look = Take<Observe>()) {
+      Answer(*look, look->lane == kLane ? "RUNNING" : "");
+    }
+    Wait(milliseconds{200});
+  }
+  EXPECT_EQ(Member("here").charge.view(), "POSTPAID_BY_HOUR");
+  EXPECT_TRUE(Member("there").charge.empty());
+}
+
+// S8: a status tells with which credentials its members were seen; others may see nothing.
+TEST_F(EngineTest, ARestoredSightIsBoundToItsCredentials) {
+  for (const bool same : {true, false}) {
+    RequestObject r = Request("r" + std::to_string(same), {"ins-0000000" + std::to_string(same)});
+    r.status.observed_generation = 1;
+    r.status.accepted = now_.wall;
+    r.status.members.push_back({r.spec.members[0].id, MemberState::kWaiting});
+    r.status.members[0].charge = ChargeType("POSTPAID_BY_HOUR");
+    r.status.conditions.push_back(
+        {"Planned", ConditionStatus::kTrue, "PlanReady",
+         std::string("1 calls; seen with credentials ") + (same ? "key" : "another"), now_.wall,
+         1});
+    engine_ = Engine(Config{{}, hours{720}, "operator", "me", {""}});
+    actions_.clear();
+    Begin({r});
+    for (int i = 0; i < 8; ++i) {
+      while (const auto look = Take<Observe>()) Answer(*look, "");
+      Wait(seconds{4});
+    }
+    const MemberStatus& m = Member(r.key.name);
+    EXPECT_EQ(m.reason, same ? Reason::kAlreadyGone : Reason::kNeverObserved);
+    EXPECT_EQ(m.state, same ? MemberState::kRetired : MemberState::kFailed);
+  }
+}
+
+// A Secret that was swapped is noticed by looks, too.
+TEST_F(EngineTest, LooksKeepTheCredentialsFresh) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  Begin({r});
+  AnswerLook("STOPPING");
+  actions_.clear();
+  for (int i = 0; i < 6; ++i) {
+    Wait(seconds{5});
+    while (const auto look = Take<Observe>()) Answer(*look, "STOPPING");
+  }
+  EXPECT_GE(CountOf<ReadCredentials>(), 1u);
+}
+
+// A plan in another region does not wait for an owner here that waits for a person.
+TEST_F(EngineTest, APlanElsewhereDoesNotWaitForABlockedOwner) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject plan = Request("plan", {"ins-00000001"});
+  plan.spec.region = "ap-shanghai";
+  plan.spec.mode = Mode::kDryRun;
+  Begin({Request("r", {"ins-00000001"}), plan});
+  for (int i = 0; i < 10; ++i) {
+    while (const auto look = Take<Observe>()) {
+      Answer(*look, look->lane == kLane ? "BANNING" : "");
+    }
+    Wait(milliseconds{200});
+  }
+  EXPECT_EQ(Member("r").state, MemberState::kBlocked);
+  EXPECT_EQ(Member("plan").state, MemberState::kPlanned);
+}
+
+// The newest entry of a lane is never deleted: the next number comes from it.
+TEST_F(EngineTest, OldEntriesAreDeletedButTheNewest) {
+  std::vector<BatchObject> log;
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    BatchObject b;
+    b.lane = kLane;
+    b.sequence = sequence;
+    b.version = std::to_string(sequence);
+    b.phase = BatchPhase::kVerified;
+    b.verified = now_.wall - hours{1000};
+    b.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "r"}, "uid", {}, {}});
+    log.push_back(b);
+  }
+  Begin({}, log);
+  Wait(minutes{2});
+  std::vector<uint64_t> deleted;
+  while (const auto d = Take<DeleteBatch>()) deleted.push_back(d->sequence);
+  EXPECT_EQ(deleted, (std::vector<uint64_t>{1, 2}));
+}
+
+// A look that a batch still had to come is not left behind in its lane: its target may go.
+TEST_F(EngineTest, ALookGoesWhereItsTargetGoes) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  BatchObject entry;
+  entry.lane = kLane;
+  entry.sequence = 7;
+  entry.version = "20";
+  entry.holder = "other";
+  entry.charge = ChargeType("POSTPAID_BY_HOUR");
+  entry.call_validity = seconds{60};
+  entry.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "gone"}, "x", {}, {}});
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.region = "ap-shanghai";
+  Begin({r}, {entry});
+  ASSERT_FALSE(engine_.state().lanes.at(kLane).looks.empty());
+  entry.version = "30";
+  entry.phase = BatchPhase::kVerified;
+  entry.verified = now_.wall;
+  entry.members[0].result = BatchResult::kUntouched;
+  Step(BatchSeen{entry});
+  EXPECT_TRUE(engine_.state().lanes.at(kLane).looks.empty());
+}
+
+}  // namespace
+}  // namespace retirement
