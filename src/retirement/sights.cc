@@ -4,6 +4,7 @@
 
 #include "retirement/accounts.h"
 #include "retirement/claims.h"
+#include "retirement/durations.h"
 #include "retirement/members.h"
 #include "retirement/targets.h"
 
@@ -27,8 +28,10 @@ void ForgetSight(Target& t) {
 
 namespace {
 
-void TakeAbsence(Target& t, Mono received) {
-  if (!t.observed || t.present || t.first_absent == Mono{}) t.first_absent = received;
+/// A row of absences has no long gaps (S9): in between anything may have been seen.
+void TakeAbsence(Target& t, Mono sent, Mono received) {
+  const bool goes_on = t.observed && !t.present && sent - t.seen_at <= kSightAge;
+  if (!goes_on || t.first_absent == Mono{}) t.first_absent = received;
   t.present = false;
 }
 
@@ -57,7 +60,7 @@ void TakeAnswer(State& state, const Observed& event, Target& t, const Sight* sig
   if (!same_view) t.first_absent = Mono{};
   if (event.sent < t.seen_at) return;
   if (sight) Know(t, event.lane, event.credential);
-  sight ? TakeSight(t, *sight) : TakeAbsence(t, now.mono);
+  sight ? TakeSight(t, *sight) : TakeAbsence(t, event.sent, now.mono);
   t.observed = true;
   t.seen_at = event.sent;
   t.seen_lane = event.lane;

@@ -46,6 +46,31 @@ TEST_F(EngineTest, ARestoredSightIsBoundToItsCredentials) {
   }
 }
 
+// S8, S9: an answer may miss an instance; two that do, with a long time between, prove nothing.
+TEST_F(EngineTest, TwoAbsencesFarApartAreNoRow) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  Begin({r});
+  AnswerLook("STOPPING");
+  Wait(seconds{15});
+  AnswerLook("");
+  account_.spec.paused = true;
+  account_.generation = 2;
+  account_.version = "200";
+  Step(AccountSeen{account_});
+  actions_.clear();
+  Wait(minutes{3});
+  account_.spec.paused = false;
+  account_.generation = 3;
+  account_.version = "201";
+  Step(AccountSeen{account_});
+  Wait(milliseconds{150});
+  AnswerLook("");
+  EXPECT_FALSE(IsFinal(Member("r").state));
+  Wait(seconds{4});
+  AnswerLook("");
+  EXPECT_EQ(Member("r").state, MemberState::kRetired);
+}
+
 // A Secret that was swapped is noticed by looks, too.
 TEST_F(EngineTest, LooksKeepTheCredentialsFresh) {
   RequestObject r = Request("r", {"ins-00000001"});
