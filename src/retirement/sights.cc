@@ -56,9 +56,9 @@ void ShowCharge(State& state, Target& t, Now now) {
 void TakeAnswer(State& state, const Observed& event, Target& t, const Sight* sight, Now now) {
   t.looking = false;
   const bool same_view = t.seen_lane == event.lane && t.seen_credential == event.credential;
+  if (event.sent < t.seen_at) return;
   // An absence under other credentials, or in another region, does not continue a row of absences.
   if (!same_view) t.first_absent = Mono{};
-  if (event.sent < t.seen_at) return;
   if (sight) Know(t, event.lane, event.credential);
   sight ? TakeSight(t, *sight) : TakeAbsence(t, event.sent, now.mono);
   t.observed = true;

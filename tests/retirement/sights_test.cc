@@ -71,6 +71,19 @@ TEST_F(EngineTest, TwoAbsencesFarApartAreNoRow) {
   EXPECT_EQ(Member("r").state, MemberState::kRetired);
 }
 
+// S8: an answer that is late and comes from elsewhere does not make one absence a row of them.
+TEST_F(EngineTest, ALateAnswerFromElsewhereProvesNoAbsence) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject r = Request("r", {"ins-00000001"});
+  Begin({r});
+  AnswerLook("STOPPING");
+  const Mono sent = now_.mono;
+  Wait(seconds{15});
+  AnswerLook("");
+  Step(Observed{{"default", "ap-shanghai"}, {r.spec.members[0].id}, sent, "key", std::vector<Sight>{}, {}});
+  EXPECT_FALSE(IsFinal(Member("r").state));
+}
+
 // A Secret that was swapped is noticed by looks, too.
 TEST_F(EngineTest, LooksKeepTheCredentialsFresh) {
   RequestObject r = Request("r", {"ins-00000001"});
