@@ -57,6 +57,7 @@ void DriveReady(State& state, Account& account, Entry& entry, Now now) {
                              now.mono < entry.committed_at + entry.object.call_validity)) {
     return Abandon(state, entry, now);
   }
+  if (entry.object.version.empty()) return;  // S3: not in the log at present
   if (now.mono < entry.call_after || CallsAllowedAt(account, now) > now.mono) return;
   if (!ConfirmView(state, account, entry, now) || until <= now.mono) return;
   if (!account.terminate.TryTake(now.mono)) return;
@@ -81,12 +82,17 @@ bool MayPack(const State& state, const LaneState& lane, const Account& account, 
   return CallsAllowedAt(account, now) <= now.mono + kCommitAhead;
 }
 
+/// What was deleted by hand is written again as a whole: a version that is empty stands for that.
 void RecordDirty(State& state, LaneState& lane, Now now) {
   for (auto& [sequence, entry] : lane.ledger.open) {
     if (!entry.dirty || entry.recording || now.mono < entry.record_after) continue;
     entry.dirty = false;
     entry.recording = true;
-    state.Do(Record{entry.object});
+    if (entry.object.version.empty()) {
+      state.Do(Commit{entry.object});
+    } else {
+      state.Do(Record{entry.object});
+    }
   }
 }
 
@@ -126,9 +132,8 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
   for (const auto& [sequence, entry] : lane.ledger.open) {
     if (entry.dirty && !entry.recording) next = std::min(next, entry.record_after);
     if (entry.stage != Stage::kReady) continue;
-    const Mono end = SendBefore(state, account, entry, now);
-    next = std::min(
-        next, std::min(std::max(calls, entry.call_after), std::max(end, now.mono + seconds{1})));
+    next = std::min(next, std::max(SendBefore(state, account, entry, now), now.mono + seconds{1}));
+    if (!entry.object.version.empty()) next = std::min(next, std::max(calls, entry.call_after));
   }
   if (lane.ledger.draft && lane.ledger.draft->stage == Stage::kDraft) {
     next = std::min(next, std::max(lane.ledger.commit_after, now.mono + seconds{1}));

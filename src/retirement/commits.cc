@@ -164,19 +164,28 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
   }
 }
 
+namespace {
+
+/// An entry that was deleted by hand: as a create cannot set its status, that is recorded next.
+void OnWrittenAgain(State& state, const Committed& event, Now now) {
+  Entry* entry = FindEntry(state, event.lane, event.sequence);
+  if (entry == nullptr) return;
+  using Outcome = Committed::Outcome;
+  entry->recording = false;
+  entry->dirty = true;
+  if (event.outcome == Outcome::kCreated) entry->object.version = event.version;
+  if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
+  if (event.outcome != Outcome::kCreated) entry->record_after = now.mono + kCommitRetry;
+}
+
+}  // namespace
+
 void OnCommitted(State& state, const Committed& event, Now now) {
   LaneState& lane = state.LaneOf(event.lane);
   const auto& draft = lane.ledger.draft;
   const bool of_draft =
       draft && draft->stage == Stage::kCommitting && draft->object.sequence == event.sequence;
-  if (Entry* restored = of_draft ? nullptr : FindEntry(state, event.lane, event.sequence)) {
-    if (event.outcome == Committed::Outcome::kCreated) {
-      restored->object.version = event.version;
-      restored->dirty = true;
-    }
-    return;
-  }
-  if (!of_draft) return;
+  if (!of_draft) return OnWrittenAgain(state, event, now);
   switch (event.outcome) {
     case Committed::Outcome::kCreated: {
       Entry entry = *std::move(lane.ledger.draft);

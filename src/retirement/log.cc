@@ -21,6 +21,28 @@ void TakeOut(State& state, Target& t, Now now) {
   std::erase(entry->targets, &t);
 }
 
+/// What an entry says of its members; the members share its origin.
+History HistoryOf(const BatchObject& o, Now now) {
+  const auto origin = std::make_shared<const Origin>(Origin{o.lane, o.credential});
+  return {origin, o.sequence, BatchResult::kNone, o.phase != BatchPhase::kAbandoned, now.mono};
+}
+
+/// S5: a call that named the instance ended some time before now; so did what it showed then.
+void LearnResult(State& state, const BatchMember& m, History said) {
+  History& past = state.history[m.id];
+  if (past.sequence > said.sequence && past.origin->lane == said.origin->lane) return;
+  said.result = m.result;
+  past = said;
+  const auto found = state.targets.find(m.id);
+  if (found == state.targets.end()) return;
+  Target& t = found->second;
+  Know(t, said.origin->lane, said.origin->credential);
+  if (m.result == BatchResult::kRetired) t.retired_before = true;
+  if (!said.sent) return;
+  t.called = true;
+  t.last_call_end = said.learnt;
+}
+
 /// The entry of somebody else, or of an earlier process of ours: it may have been sent.
 void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   Entry entry;
@@ -30,9 +52,13 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   entry.sends = 1;
   entry.epoch = state.stream_epochs[{Kind::kBatch, ""}];
   Entry& placed = lane.ledger.open[object.sequence] = std::move(entry);
+  const History past = HistoryOf(object, now);
   for (const BatchMember& m : placed.object.members) {
+    if (m.result != BatchResult::kNone) {
+      LearnResult(state, m, past);
+      continue;
+    }
     Target& t = TargetOf(state, m.id);
-    if (m.result != BatchResult::kNone) continue;
     t.place == Place::kBatch ? TakeOut(state, t, now) : LeavePlace(state, t);
     state.LaneOf(t.batch_lane.account.empty() ? lane.lane : t.batch_lane).looks.Remove(t);
     t.place = Place::kBatch;
@@ -69,21 +95,8 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
   lane.ledger.closed[object.sequence] = end;
-  const auto origin = std::make_shared<const Origin>(Origin{object.lane, object.credential});
-  for (const BatchMember& m : object.members) {
-    const bool sent = object.phase != BatchPhase::kAbandoned;
-    History& past = state.history[m.id];
-    if (past.sequence > object.sequence && past.origin->lane == object.lane) continue;
-    past = {origin, object.sequence, m.result, sent, now.mono};
-    const auto found = state.targets.find(m.id);
-    if (found == state.targets.end()) continue;
-    Target& t = found->second;
-    Know(t, object.lane, object.credential);
-    if (m.result == BatchResult::kRetired) t.retired_before = true;
-    if (!sent) continue;
-    t.called = true;
-    t.last_call_end = now.mono;
-  }
+  const History past = HistoryOf(object, now);
+  for (const BatchMember& m : object.members) LearnResult(state, m, past);
 }
 
 void CloseIfDone(State& state, Entry& entry, Now now) {
@@ -172,14 +185,16 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr || entry->stage == Stage::kClosed) return;
-  if (!state.Leading(now)) return;
-  state.Do(Announce{{"", BatchName(event.lane, event.sequence)},
-                    "",
-                    true,
-                    "BatchDeleted",
-                    "an open entry of the log was deleted; it is written again"});
+  if (!entry->object.version.empty()) {
+    state.Do(Announce{{"", BatchName(event.lane, event.sequence)},
+                      "",
+                      true,
+                      "BatchDeleted",
+                      "an open entry of the log was deleted; it is written again"});
+  }
   entry->object.version.clear();
-  state.Do(Commit{entry->object});
+  entry->dirty = true;
+  entry->record_after = now.mono;
 }
 
 void RestoreMissing(State& state, uint64_t epoch, Now now) {
@@ -199,9 +214,10 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     entry->dirty = true;
     entry->record_after = now.mono + seconds{1};
     if (!event.missing) return;
-    entry->dirty = false;
-    if (entry->stage != Stage::kClosed)
+    if (entry->stage != Stage::kClosed) {
       return OnBatchGone(state, {event.lane, event.sequence}, now);
+    }
+    entry->dirty = false;
   } else {
     entry->object.version = event.version;
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);

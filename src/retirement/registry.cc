@@ -324,21 +324,30 @@ void SweepRequests(State& state, const Stream& stream, uint64_t epoch, Now now) 
   for (const RequestKey& key : gone) OnRequestGone(state, key, now);
 }
 
-/// A status that speaks of a call whose batch no longer exists: the call may have been sent.
+bool IsInLog(const Ledger& ledger, uint64_t sequence) {
+  return ledger.open.contains(sequence) || ledger.closed.contains(sequence);
+}
+
+/// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way.
 void SettleOrphans(State& state, Request& r, Now now) {
   const Account* account = state.FindAccount(r.spec.account);
   const Millis validity =
       account && account->exists ? account->object.spec.call_validity : kSignatureAge;
+  const Ledger& ledger = state.LaneOf(r.lane()).ledger;
   for (const MemberStatus& m : r.members) {
-    if (m.state != MemberState::kSubmitted && m.state != MemberState::kVerifying) continue;
+    if (m.batch == 0 || IsInLog(ledger, m.batch)) continue;
     Target& t = TargetOf(state, m.id);
-    const Ledger& ledger = state.LaneOf(r.lane()).ledger;
-    if (t.place == Place::kBatch || ledger.closed.contains(m.batch)) continue;
     t.called = true;
     t.by_us = true;
     t.last_call_end = now.mono;
     t.settle_until = now.mono + validity + kClockError + kMaxEffectLag;
   }
+}
+
+/// Once everything was read: what was left of an earlier process can be compared with the log.
+void FinishRestore(State& state, Now now) {
+  for (auto& [key, request] : state.requests) SettleOrphans(state, *request, now);
+  for (auto& [key, request] : state.requests) PruneRemoved(state, *request, now);
 }
 
 }  // namespace
@@ -351,11 +360,8 @@ void OnResetEnd(State& state, const ResetEnd& event, Now now) {
   if (event.stream.kind == Kind::kAccount) SweepAccounts(state, epoch, now);
   if (event.stream.kind == Kind::kBatch) RestoreMissing(state, epoch, now);
   if (!state.Synced()) return;
-  for (auto& [key, request] : state.requests) {
-    PruneRemoved(state, *request, now);
-    SettleOrphans(state, *request, now);
-    ReassessMembers(state, *request, now);
-  }
+  if (!std::exchange(state.restored, true)) FinishRestore(state, now);
+  for (auto& [key, request] : state.requests) ReassessMembers(state, *request, now);
 }
 
 void OnWallTime(State& state, Now now) {

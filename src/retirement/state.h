@@ -67,6 +67,7 @@ struct State {
 
   Mono lead_until{};
   bool stopping = false;
+  bool restored = false;  // what an earlier process left was compared with the log
 
   std::set<std::pair<Wall, RequestKey>> wall_times{};
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_final{};

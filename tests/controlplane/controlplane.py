@@ -11,6 +11,7 @@ namespaces are never finished. Everything listens on 127.0.0.1 only.
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import ssl
@@ -20,13 +21,22 @@ import time
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-START_TIMEOUT = 60
+START_TIMEOUT = 120
+STARTS = 3
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the system gives to outgoing connections: kube-apiserver opens a hundred of
+    those before it listens, and one of them may otherwise get the port that was free a moment ago."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(100):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(10_000, max(lowest, 11_000))))
+                return s.getsockname()[1]
+            except OSError:
+                continue
+    raise RuntimeError("no free port found on 127.0.0.1")
 
 
 def binaries():
@@ -58,6 +68,16 @@ class ControlPlane:
 
     def start(self):
         self.dir.mkdir(parents=True, exist_ok=True)
+        for left in reversed(range(STARTS)):
+            try:
+                return self._start()
+            except RuntimeError as e:
+                self.stop()
+                if left == 0:
+                    raise
+                print(f"the control plane is started again: {e}", file=sys.stderr)
+
+    def _start(self):
         self.etcd_port, peer, self.port = free_port(), free_port(), free_port()
         self._keys()
         etcd = f"http://127.0.0.1:{self.etcd_port}"

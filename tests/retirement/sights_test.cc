@@ -80,8 +80,60 @@ TEST_F(EngineTest, ALateAnswerFromElsewhereProvesNoAbsence) {
   const Mono sent = now_.mono;
   Wait(seconds{15});
   AnswerLook("");
-  Step(Observed{{"default", "ap-shanghai"}, {r.spec.members[0].id}, sent, "key", std::vector<Sight>{}, {}});
+  Step(Observed{
+      {"default", "ap-shanghai"}, {r.spec.members[0].id}, sent, "key", std::vector<Sight>{}, {}});
   EXPECT_FALSE(IsFinal(Member("r").state));
+}
+
+// S4, S5: the entry was deleted by hand, its status still speaks of it; it may be on its way.
+TEST_F(EngineTest, AStatusStandsInForADeletedEntry) {
+  for (const MemberState left : {MemberState::kVerifying, MemberState::kWaiting}) {
+    for (const bool removed : {false, true}) {
+      RequestObject r = Request("r", {"ins-00000001", "ins-00000002"});
+      r.status.observed_generation = 1;
+      r.status.accepted = now_.wall;
+      for (const MemberSpec& m : r.spec.members) r.status.members.push_back({m.id, left});
+      r.status.members[1].batch = 3;
+      if (removed) r.spec.members.pop_back();
+      engine_ = Engine(Config{{}, hours{720}, "operator", "me", {""}});
+      actions_.clear();
+      Begin({r, Request("other", {"ins-00000002"})});
+      for (int i = 0; i < 30; ++i) {
+        while (const auto look = Take<Observe>()) Answer(*look, "RUNNING", "PREPAID");
+        while (const auto c = Take<Confirm>()) Confirmed_(*c);
+        Wait(seconds{4});
+        while (const auto c = Take<Commit>()) {
+          for (const BatchMember& m : c->batch.members) {
+            EXPECT_NE(m.id, *InstanceId::Parse("ins-00000002")) << int(left) << removed;
+          }
+          Step(Committed{kLane, c->batch.sequence, Committed::Outcome::kFailed, "", ""});
+        }
+      }
+    }
+  }
+}
+
+// S5: a member that is done in an entry that is still open for others was called like they were.
+TEST_F(EngineTest, AResultInAnOpenEntryIsACall) {
+  BatchObject entry;
+  entry.lane = kLane;
+  entry.sequence = 1;
+  entry.version = "20";
+  entry.holder = "other";
+  entry.phase = BatchPhase::kAccepted;
+  entry.charge = ChargeType("PREPAID");
+  entry.call_validity = seconds{60};
+  for (const char* id : {"ins-00000001", "ins-00000002"}) {
+    entry.members.push_back({*InstanceId::Parse(id), {"team", "gone"}, "x", {}, {}});
+  }
+  entry.members[0].result = BatchResult::kRecycled;
+  Begin({Request("r", {"ins-00000001"})}, {entry});
+  for (int i = 0; i < 10; ++i) {
+    while (const auto look = Take<Observe>()) Answer(*look, "RUNNING", "PREPAID");
+    while (const auto c = Take<Confirm>()) Confirmed_(*c);
+    Wait(seconds{5});
+    EXPECT_FALSE(Take<Commit>()) << "an answer that lags justified a second call";
+  }
 }
 
 // A Secret that was swapped is noticed by looks, too.

@@ -42,8 +42,11 @@ void World::Do(Process& p, const Commit& a) {
       stored.version = NextVersion();
       done.outcome = Committed::Outcome::kCreated;
       done.version = stored.version;
-      batches_[key] = {stored, ++order_};
-      created_[order_] = now_;
+      const auto before = vanished_.find(key);
+      const bool again =
+          before != vanished_.end() && before->second.object.signed_at == stored.signed_at;
+      batches_[key] = {stored, again ? before->second.birth : ++order_, base::kNever};
+      if (!again) created_[order_] = now_;
       Trace("create " + BatchName(a.batch.lane, a.batch.sequence) + " by " + a.batch.holder);
       Publish(Kind::kBatch, BatchSeen{stored});
     }
@@ -70,6 +73,9 @@ void World::Do(Process& p, const Record& a) {
          done.conflict = true;
          ++report_.faults["conflict"];
        } else if (!Fault("record refused", 0.03)) {
+         if (IsClosed(a.batch.phase) && !IsClosed(found->second.object.phase)) {
+           found->second.closed_at = now_;
+         }
          found->second.object = a.batch;
          found->second.object.version = done.version = NextVersion();
          done.written = true;

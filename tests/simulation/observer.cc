@@ -56,15 +56,22 @@ void World::UpdateTruth() {
   for (const InstanceId id : ids_) Mark(milder_[id], milder.contains(id));
 }
 
+/// Also one that was deleted by hand: it was committed.
+const World::Entry* World::EntryOf(const Lane& lane, uint64_t sequence) const {
+  if (const auto e = batches_.find({lane, sequence}); e != batches_.end()) return &e->second;
+  if (const auto e = vanished_.find({lane, sequence}); e != vanished_.end()) return &e->second;
+  return nullptr;
+}
+
 void World::JudgeCall(const Call& call) {
   UpdateTruth();  // time alone ends what expires
   if (call.ids.empty() || call.ids.size() > 100) Fail("S1: number of ids");
   if (std::set<InstanceId>(call.ids.begin(), call.ids.end()).size() != call.ids.size()) {
     Fail("S1: an id twice");
   }
-  const auto found = batches_.find({call.lane, call.sequence});
-  if (found == batches_.end()) return Fail("S3: a call without a committed entry");
-  const BatchObject& entry = found->second.object;
+  const Entry* found = EntryOf(call.lane, call.sequence);
+  if (found == nullptr) return Fail("S3: a call without a committed entry");
+  const BatchObject& entry = found->object;
   if (entry.phase != BatchPhase::kIntent) Fail("S3: a call for an entry that has ended");
   if (entry.signed_at != call.signed_at) Fail("S7: signed at another time than was committed");
   for (const InstanceId id : call.ids) {
@@ -98,9 +105,8 @@ void World::JudgeSend(const Process& p, const Call& call) {
 /// What holds when the service accepts it.
 void World::JudgeArrival(const Call& call, uint64_t entry) {
   const Millis age = now_ - created_[entry];
-  const auto found = batches_.find({call.lane, call.sequence});
-  const Millis validity =
-      found == batches_.end() ? kSignatureAge : found->second.object.call_validity;
+  const Entry* found = EntryOf(call.lane, call.sequence);
+  const Millis validity = found == nullptr ? kSignatureAge : found->object.call_validity;
   if (age > validity + kClockError) Fail("S7: a call accepted after its validity");
 }
 

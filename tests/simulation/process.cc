@@ -106,7 +106,7 @@ void World::Feed(Process& p, const Event& event) {
   StepResult result = p.engine->Step(event, {now_, TrueTime() + p.skew});
   const int64_t life = p.life;
   for (const Action& action : result.actions) {
-    if (Fault("crash", 0.0015)) return Die(p, "crash");
+    if (Fault("crash", 0.003)) return Die(p, "crash");
     if (life != p.life) return;
     Perform(p, action);
   }

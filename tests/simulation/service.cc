@@ -93,8 +93,8 @@ void World::Do(Process& p, const Call& a) {
   JudgeCall(a);
   Trace(p.holder + " calls " + BatchName(a.lane, a.sequence) + " with " +
         std::to_string(a.ids.size()));
-  const auto entry = batches_.find({a.lane, a.sequence});
-  const uint64_t birth = entry == batches_.end() ? 0 : entry->second.birth;
+  const Entry* entry = EntryOf(a.lane, a.sequence);
+  const uint64_t birth = entry == nullptr ? 0 : entry->birth;
   const std::string key = p.credentials[a.lane.account];
   At(&p, Fault("slow send", 0.05) ? Delay(70'000) : Delay(50), [this, &p, a, key, birth] {
     Answered not_sent{a.lane, a.sequence, Answered::Outcome::kNotSent, {}, {}, false, {}};

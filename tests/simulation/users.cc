@@ -2,6 +2,7 @@
 // one instance in several requests, accounts and regions.
 #include <algorithm>
 
+#include "retirement/durations.h"
 #include "simulation/world.h"
 
 namespace simulation {
@@ -96,6 +97,7 @@ void World::ActOnRequest() {
   auto it = requests_.begin();
   std::advance(it, int64_t(random_.Below(requests_.size())));
   RequestObject r = it->second;
+  if (IsWitness(r)) return;
   const uint64_t choice = random_.Below(6);
   if (choice == 0 && Fault("user deletes a request", 1)) return DropRequest(r.key);
   if (choice == 1 && Fault("user suspends or resumes", 1)) {
@@ -147,14 +149,44 @@ void World::ActOnAccount() {
   }
 }
 
+/// The requests of all its members say in their status that they are in it.
+bool World::IsTold(const BatchObject& b) const {
+  return std::all_of(b.members.begin(), b.members.end(), [&](const BatchMember& m) {
+    const auto r = requests_.find(m.request);
+    if (r == requests_.end() || r->second.uid != m.uid) return false;
+    const auto& told = r->second.status.members;
+    return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
+      return s.id == m.id && s.batch == b.sequence && !IsFinal(s.state);
+    });
+  });
+}
+
+/// What is deleted at once with everything that speaks of it has never been: an open entry goes
+/// while statuses tell of it, a closed one when the cloud shows what was done.
+bool World::MayVanish(const Entry& entry) const {
+  if (IsClosed(entry.object.phase)) return now_ - entry.closed_at >= kMaxEffectLag;
+  return IsTold(entry.object);
+}
+
+/// Its status alone speaks of a call that may still be on its way.
+bool World::IsWitness(const RequestObject& r) const {
+  return std::any_of(r.status.members.begin(), r.status.members.end(), [&](const MemberStatus& m) {
+    return m.batch != 0 && !IsFinal(m.state) &&
+           !batches_.contains({{r.spec.account, r.spec.region}, m.batch});
+  });
+}
+
 /// Somebody deletes an entry of the log; the leader, who knows it, writes an open one again.
 void World::ActOnLog() {
-  if (batches_.empty() || !Fault("batch deleted by hand", 1)) return;
+  if (batches_.empty()) return;
   auto it = batches_.begin();
   std::advance(it, int64_t(random_.Below(batches_.size())));
   const auto [lane, sequence] = it->first;
-  if (!IsClosed(it->second.object.phase)) return;
+  if (!MayVanish(it->second)) return;
+  const bool open = !IsClosed(it->second.object.phase);
+  if (!Fault(open ? "open batch deleted by hand" : "batch deleted by hand", 1)) return;
   Trace("delete " + BatchName(lane, sequence));
+  if (open) vanished_[it->first] = it->second;
   batches_.erase(it);
   ++version_;
   Publish(Kind::kBatch, BatchGone{lane, sequence});

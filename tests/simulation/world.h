@@ -93,6 +93,7 @@ class World : private simulator::Nature {
   struct Entry {
     BatchObject object;
     uint64_t birth;  // entries of one number that were deleted and made anew differ
+    Mono closed_at{base::kNever};
   };
 
   // world.cc: time and faults. Nature:
@@ -149,6 +150,10 @@ class World : private simulator::Nature {
   void ActOnRequest();
   void ActOnAccount();
   void ActOnLog();
+  bool MayVanish(const Entry& entry) const;
+  const Entry* EntryOf(const Lane& lane, uint64_t sequence) const;
+  bool IsTold(const BatchObject& batch) const;
+  bool IsWitness(const RequestObject& request) const;
   void CleanUp();
 
   // observer.cc
@@ -182,6 +187,7 @@ class World : private simulator::Nature {
   std::map<RequestKey, RequestObject> requests_;
   std::map<std::string, AccountObject> accounts_;
   std::map<EntryKey, Entry> batches_;
+  std::map<EntryKey, Entry> vanished_;          // deleted by hand while open
   std::map<std::string, std::string> secrets_;  // account -> the credentials in its Secret
 
   simulator::Cloud cloud_;
