@@ -248,7 +248,8 @@ class Stack:
         return name
 
     def secret(self, namespace, name="cvm-credentials", secret_id=SECRET_ID, key=SECRET_KEY):
-        self.plane.kubectl("apply", "-f", "-", stdin=json.dumps({
+        # By the server: the other way leaves the whole text in an annotation.
+        self.plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace},
             "stringData": {"secretId": secret_id, "secretKey": key}}))
 

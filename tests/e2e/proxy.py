@@ -31,12 +31,13 @@ class Request:
 class Proxy:
     """`before(request)` runs before a request is forwarded, `after(request)` when the first byte of its
     answer has come and before it is relayed; either may wait, or raise Drop. While `frozen(request)`
-    is true, nothing of its answer is relayed."""
+    is true, nothing of its answer is relayed. `route(request)` is the port that it goes to."""
 
     def __init__(self, upstream, tls=False):
         self.upstream = upstream
         self.tls = tls
         self.before = self.after = lambda request: None
+        self.route = lambda request: self.upstream
         self.frozen = lambda request: False
         self.thawed = threading.Condition()
         self.open = set()
@@ -78,17 +79,20 @@ class Proxy:
                 return
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _connect(self):
-        s = socket.create_connection(("127.0.0.1", self.upstream), timeout=300)
+    def _connect(self, port):
+        s = socket.create_connection(("127.0.0.1", port), timeout=300)
         return ssl._create_unverified_context().wrap_socket(s) if self.tls else s
 
     def _serve(self, client):
         self.open.add(client)
-        server = None
+        server = port = None
         try:
             while (request := read_request(client)) is not None:
                 self.before(request)
-                server = server or self._connect()
+                if port != self.route(request):
+                    close(server)
+                    port = self.route(request)
+                    server = self._connect(port)
                 self.open.add(server)
                 server.sendall(request.head + request.body)
                 self._answer(request, client, server)
