@@ -160,7 +160,17 @@ void CloudExecutor::Store(const ReadCredentials& action,
   inbox_.Push(event);
 }
 
+/// S11: said once for each account and endpoint.
+void CloudExecutor::TellPlainHttp(const std::string& account, const std::string& endpoint) {
+  if (!endpoint.starts_with("http://")) return;
+  const std::lock_guard lock(mutex_);
+  if (!told_.insert(account + " " + endpoint).second) return;
+  base::LogWarning("This account speaks plain http: nothing on the way is encrypted or verified",
+                   {{"account", account}, {"endpoint", endpoint}});
+}
+
 void CloudExecutor::Do(const ReadCredentials& action) {
+  TellPlainHttp(action.account, action.spec.endpoint);
   if (action.spec.secret_name.empty()) return Store(action, FromEnvironment(setup_.environment));
   const kube::Path path{"v1", setup_.ns, "secrets", action.spec.secret_name, ""};
   kube_->Get(path, [self = shared_from_this(), action](base::Result<kube::Reply> reply, Mono) {

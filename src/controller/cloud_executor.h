@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "base/random.h"
@@ -40,6 +41,7 @@ class CloudExecutor : public std::enable_shared_from_this<CloudExecutor> {
     std::string secret_name{};
   };
   Known KnownOf(const std::string& account);
+  void TellPlainHttp(const std::string& account, const std::string& endpoint);
   void Store(const retirement::ReadCredentials& action, base::Result<cvm::Credentials> credentials);
   cvm::Form FormOf(const retirement::Lane& lane, const retirement::CallOptions& options) const;
   uint32_t Nonce();
@@ -51,6 +53,7 @@ class CloudExecutor : public std::enable_shared_from_this<CloudExecutor> {
   const Setup setup_;
   std::mutex mutex_;
   std::map<std::string, Known> known_;
+  std::set<std::string> told_;  // accounts and endpoints whose plain http was spoken of
   base::Random random_;
 };
 

@@ -24,7 +24,11 @@ const Claim* PlanLook(const Target& t) {
 }
 
 void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose purpose) {
-  if (t.looking) return;
+  if (t.looking) {
+    // Its answer finds a new place for it; until then nothing calls it.
+    if (t.place == Place::kPack) LeavePlace(state, t);
+    return;
+  }
   // The earlier of two times counts, or every change of anything would put the look off.
   if (t.place == Place::kLook && t.batch_lane == lane && t.due <= due) return;
   LeavePlace(state, t);

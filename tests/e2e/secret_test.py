@@ -56,6 +56,19 @@ class SecretTest(FaultBase):
             self.assertTrue(new_key.encode() in found)
             self.assertFalse(SECRET_KEY.encode() in found, "S11: wiped")
 
+    def test_plain_http_is_for_this_machine_only_and_said_loudly(self):
+        self.stack.apply(account(self.simulator, endpoint="http://cvm.tencentcloudapi.com"), account(
+            self.simulator, "near"))
+        with running(self.operator()) as (operator,):
+            wait_until("it is refused", lambda: condition(
+                self.plane.get("cacct", "default"), "Ready").get("reason") == "InvalidSpec", 60)
+            self.assertIn("plain http", condition(self.plane.get("cacct", "default"), "Ready")["message"])
+            wait_until("the other is served", lambda: condition(
+                self.plane.get("cacct", "near"), "Ready").get("status") == "True", 60)
+        self.assertEqual(operator.output().count("speaks plain http"), 1)
+        with running(self.operator("--allow-plain-http", "true")) as (operator,):
+            wait_until("it is said", lambda: "credentials may cross the network unencrypted" in operator.output(), 30)
+
     def test_a_secret_swapped_for_another_accounts_proves_nothing(self):
         """S8: the other account sees none of our instances, which are neither gone nor called."""
         other = Simulator(self.stack.dir, {**seed({"prefix": "ot", "count": 5, "region": "ap-guangzhou"}),

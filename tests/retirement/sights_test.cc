@@ -136,6 +136,29 @@ TEST_F(EngineTest, AResultInAnOpenEntryIsACall) {
   }
 }
 
+// S8: what waits to be packed was seen with the credentials that the call is to be made with, even
+// while a look is on its way for somebody else.
+TEST_F(EngineTest, OtherCredentialsTakeASightOutOfThePack) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.suspend = true;
+  Begin({r});
+  AnswerLook("RUNNING");
+  RequestObject plan = Request("plan", {"ins-00000001"});
+  plan.spec.region = "ap-shanghai";
+  plan.spec.suspend = true;
+  Step(RequestSeen{plan});
+  Wait(milliseconds{200});
+  ASSERT_TRUE(Take<Observe>());  // stays unanswered
+  r.spec.suspend = false;
+  r.generation = 2;
+  r.version = "200";
+  Step(RequestSeen{r});
+  ASSERT_EQ(engine_.state().targets.at(r.spec.members[0].id).place, Place::kPack);
+  Step(CredentialsChanged{"default", "key2", "", "", ""});
+  EXPECT_FALSE(GoToCall());
+}
+
 // A Secret that was swapped is noticed by looks, too.
 TEST_F(EngineTest, LooksKeepTheCredentialsFresh) {
   RequestObject r = Request("r", {"ins-00000001"});

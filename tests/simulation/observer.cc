@@ -79,6 +79,9 @@ void World::JudgeCall(const Call& call) {
     const bool named = std::any_of(entry.members.begin(), entry.members.end(),
                                    [&](const BatchMember& m) { return m.id == id; });
     if (!named) Fail("S3: " + text + " is not in its entry");
+    if (!sights_.contains({call.lane, call.credential, id})) {
+      Fail("S8: " + text + " was never seen where it is called");
+    }
     if (entry.step == Step::kSecond && WasOpenThroughout(milder_[id], now_ - kLongestLag)) {
       Fail("S5: a live request wants " + text + " in the bin");
     }
@@ -96,6 +99,7 @@ void World::JudgeSend(const Process& p, const Call& call) {
   for (const InstanceId id : call.ids) {
     const simulator::Instance* instance = cloud_.Find(id.ToString(), now_);
     const bool prepaid = instance != nullptr && instance->charge == kPrepaid;
+    if (looked_at_[id] < judged_at_[id]) Fail("S4: " + id.ToString() + " was not observed since");
     if (now_ - looked_at_[id] > (prepaid ? kPrepaidSightAge : kSightAge)) {
       Fail("S9: the sight of " + id.ToString() + " is too old");
     }

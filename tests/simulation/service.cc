@@ -85,6 +85,7 @@ void World::Do(Process& p, const Observe& a) {
       }
       if (key == kOurKey && now_ >= missed_until_[sight.id]) sights.push_back(sight);
     }
+    for (const Sight& sight : sights) sights_.insert({a.lane, key, sight.id});
     reply(sights);
   });
 }
@@ -134,6 +135,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     return refuse(Outcome::kRefusedUnseen, retirement::Fault::kCredentials,
                   "AuthFailure.SecretIdNotFound");
   }
+  for (const InstanceId id : call.ids) judged_at_[id] = now_;
   if (Fault("account refused", 0.04)) {
     return refuse(Outcome::kRejected, retirement::Fault::kAccount, "InvalidAccount.UnpaidOrder");
   }

@@ -199,7 +199,9 @@ class World : private simulator::Nature {
   std::map<InstanceId, bool> destroy_wanted_;  // ever, by any request
   std::map<uint64_t, int> executed_;           // per entry
   std::map<uint64_t, Mono> created_;           // per entry
-  std::map<InstanceId, Mono> looked_at_;       // when the newest look that was answered was sent
+  std::set<std::tuple<Lane, std::string, InstanceId>> sights_;  // by lane and credentials, ever
+  std::map<InstanceId, Mono> judged_at_;     // when the service last looked at it for a call
+  std::map<InstanceId, Mono> looked_at_;     // when the newest look that was answered was sent
   std::map<InstanceId, Mono> missed_until_;  // DescribeInstances may miss an instance for a moment
 };
 
