@@ -35,7 +35,7 @@ unit: build ## Run the unit tests only
 integration: build ## Run the tests on a real control plane only
 	@PRESET=$(PRESET) scripts/integration.sh
 
-sanitize: ## Run the unit tests under ASan, UBSan and TSan
+sanitize: ## Unit tests and worlds under ASan, UBSan and TSan; integration tests under TSan
 	@scripts/sanitize.sh
 
 demo: ## Watch real requests being retired; KEEP=1 leaves it running

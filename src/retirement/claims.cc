@@ -39,7 +39,7 @@ bool MayOwn(const Claim& claim) {
 bool IsHeld(const Target& t) {
   return std::any_of(t.claims.begin(), t.claims.end(), [](const Claim& c) {
     return InSpec(c) && c.request->Executes() && c.request->IsAccepted() &&
-           !c.request->hold.empty() &&
+           !c.request->hold.empty() && c.request->not_permitted.reason != "Expired" &&
            (!IsFinal(MemberOf(c).state) || IsDuplicateBlock(MemberOf(c)));
   });
 }

@@ -159,6 +159,32 @@ TEST_F(EngineTest, OtherCredentialsTakeASightOutOfThePack) {
   EXPECT_FALSE(GoToCall());
 }
 
+// L1: a hold ends with its request's expiry, also when that comes while a call is being verified.
+TEST_F(EngineTest, AnExpiredRequestHoldsNobodyBack) {
+  BatchObject entry;
+  entry.lane = kLane;
+  entry.sequence = 1;
+  entry.version = "20";
+  entry.holder = "other";
+  entry.charge = ChargeType("POSTPAID_BY_HOUR");
+  entry.call_validity = seconds{15};
+  entry.members.push_back(
+      {*InstanceId::Parse("ins-00000001"), {"team", "held"}, "uid-held", {}, {}});
+  RequestObject held = Request("held", {"ins-00000001"});
+  held.hold = "x=somebody: looking";
+  held.spec.expires_at = now_.wall + seconds{20};
+  Begin({held, Request("waits", {"ins-00000001"})}, {entry});
+  std::optional<Commit> commit;
+  for (int i = 0; i < 60 && !commit; ++i) {
+    while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
+    while (const auto c = Take<Confirm>()) Confirmed_(*c);
+    Wait(seconds{3});
+    commit = Take<Commit>();
+  }
+  ASSERT_TRUE(commit);
+  EXPECT_EQ(commit->batch.members.at(0).uid, "uid-waits");
+}
+
 // A Secret that was swapped is noticed by looks, too.
 TEST_F(EngineTest, LooksKeepTheCredentialsFresh) {
   RequestObject r = Request("r", {"ins-00000001"});

@@ -181,13 +181,15 @@ std::string World::Explain(const MemberStatus& m) const {
     const auto in = [&](Mono time) { return std::to_string((time - now_).count()); };
     text += " place " + std::to_string(int(t.place)) + " looking " + std::to_string(t.looking) +
             " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
-            " present " + std::to_string(t.present) + " known " + std::to_string(t.known.size()) +
-            " seen as " + t.seen_credential + " state " + t.sight.state + " owner " +
+            " in " + t.seen_lane.account + " " + t.seen_lane.region + " present " +
+            std::to_string(t.present) + " known " + std::to_string(t.known.size()) + " seen as " +
+            t.seen_credential + " state " + t.sight.state + " owner " +
             (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
             in(t.seen_at) + " settle " + in(t.settle_until);
     for (const Claim& c : t.claims) {
       const Request& r = *c.request;
-      text += "; " + r.key.name + " " + ToString(r.members[c.member].state) + " accepted " +
+      text += "; " + r.key.name + (r.Executes() ? " " : " (dry) ") + r.spec.account + " " +
+              r.spec.region + " " + ToString(r.members[c.member].state) + " accepted " +
               r.not_accepted.reason + " permitted " + r.not_permitted.reason + " hold " + r.hold;
     }
   }
