@@ -48,6 +48,10 @@ void World::Do(Process& p, const Commit& a) {
       batches_[key] = {stored, again ? before->second.birth : ++order_, base::kNever};
       if (!again) created_[order_] = now_;
       Trace("create " + BatchName(a.batch.lane, a.batch.sequence) + " by " + a.batch.holder);
+      for (const BatchMember& m : stored.members) {
+        if (!Follows(m.id)) continue;
+        Trace("  it is in it for " + m.request.name + ", credentials " + stored.credential);
+      }
       Publish(Kind::kBatch, BatchSeen{stored});
     }
     if (life == p.life) At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
@@ -101,6 +105,11 @@ void World::Do(Process& p, const WriteStatus& a) {
          ++report_.faults["conflict"];
        } else if (!Fault("status write refused", 0.03)) {
          found->second.status = a.status;
+         for (const MemberStatus& m : a.status.members) {
+           if (!Follows(m.id)) continue;
+           Trace("  " + a.key.name + " says: " + ToString(m.state) + " " + ToString(m.reason) +
+                 ", batch " + std::to_string(m.batch));
+         }
          found->second.version = done.version = NextVersion();
          done.written = true;
          Publish(Kind::kRequest, RequestSeen{found->second});

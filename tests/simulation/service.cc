@@ -85,7 +85,14 @@ void World::Do(Process& p, const Observe& a) {
       }
       if (key == kOurKey && now_ >= missed_until_[sight.id]) sights.push_back(sight);
     }
-    for (const Sight& sight : sights) sights_.insert({a.lane, key, sight.id});
+    for (const InstanceId id : a.ids) {
+      if (!Follows(id)) continue;
+      Trace("  look as " + key + " in " + a.lane.account + "/" + a.lane.region + ":");
+    }
+    for (const Sight& sight : sights) {
+      if (Follows(sight.id)) Trace("    " + sight.state + (sight.operating ? ", operating" : ""));
+      sights_.insert({a.lane, key, sight.id});
+    }
     reply(sights);
   });
 }

@@ -59,7 +59,15 @@ std::string Invariant(const std::string& violation) {
   return violation.substr(0, violation.find(':'));
 }
 
-/// Leaves out whole kinds of faults, then single ones, while the same invariant stays broken.
+/// The instance that a violation is about.
+std::optional<retirement::InstanceId> InstanceIn(const std::string& violation) {
+  const size_t at = violation.find("ins-");
+  if (at == std::string::npos) return std::nullopt;
+  return retirement::InstanceId::Parse(violation.substr(at, 12));
+}
+
+/// Leaves out whole kinds of faults, then single ones, while the same invariant stays broken; the
+/// trace then tells all of the instance that it is about.
 Report Shrink(uint64_t seed, Shape shape, Report report) {
   int runs = 0;
   const auto try_without = [&](const std::string& fault) {
@@ -75,7 +83,8 @@ Report Shrink(uint64_t seed, Shape shape, Report report) {
   for (const auto& [kind, count] : simulation::FaultCounts(report.faults)) {
     for (int64_t n = count; n > 0; --n) try_without(kind + "#" + std::to_string(n));
   }
-  return report;
+  shape.focus = InstanceIn(report.violation);
+  return Try(seed, shape);
 }
 
 int Tell(uint64_t seed, const Report& found) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <set>
 #include <string>
@@ -30,6 +31,7 @@ struct Shape {
   int processes = 2;
   /// Faults that do not happen although their time has come: "kind", or "kind#n" for the n-th one.
   std::set<std::string> suppressed{};
+  std::optional<InstanceId> focus{};  // the trace tells all of this instance
 };
 Shape ShapeOf(uint64_t seed);
 
@@ -106,6 +108,8 @@ class World : private simulator::Nature {
   Millis Delay(int64_t most) { return Millis{int64_t(random_.Below(uint64_t(most)))}; }
   Wall TrueTime() const { return Wall{now_.time_since_epoch() + wall_offset_}; }
   void Trace(const std::string& line);
+  /// Whether the trace tells all of this instance.
+  bool Follows(InstanceId id) const { return id == shape_.focus; }
   void Fail(const std::string& invariant);
 
   // process.cc
