@@ -11,19 +11,24 @@ namespace {
 
 constexpr size_t kMostBytes = 4u << 20;
 constexpr size_t kMostNodes = 100'000;
+constexpr int kDeepest = 64;
 
-/// Aliases share nodes, so a small file may unfold to billions: the walk has a budget.
-bool WithinBudget(const YAML::Node& node, size_t& budget) {
-  if (budget == 0) return false;
+/// Aliases share nodes, so a small file may unfold to billions, or hold itself: the walk has a
+/// budget and a floor.
+bool WithinBudget(const YAML::Node& node, size_t& budget, int depth = 0) {
+  if (budget == 0 || depth > kDeepest) return false;
   --budget;
   if (node.IsSequence()) {
     for (const auto& item : node) {
-      if (!WithinBudget(item, budget)) return false;
+      if (!WithinBudget(item, budget, depth + 1)) return false;
     }
   }
   if (node.IsMap()) {
     for (const auto& field : node) {
-      if (!WithinBudget(field.first, budget) || !WithinBudget(field.second, budget)) return false;
+      if (!WithinBudget(field.first, budget, depth + 1) ||
+          !WithinBudget(field.second, budget, depth + 1)) {
+        return false;
+      }
     }
   }
   return true;

@@ -156,8 +156,9 @@ base::Result<http::Request> TerminateRequest(const Form& form, const Credentials
   json.EndObject();
   call.json = std::move(json).Take();
   auto request = Write(form, credentials, stamp, call);
-  // A request without a body is silently repeated on a reused connection: never this one.
-  if (request) request->fresh_connection = form.use_get;
+  // A kept connection may be closed by the service while the call is on its way, which would leave
+  // it unclear; and a request without a body is silently repeated on a reused one.
+  if (request) request->fresh_connection = true;
   return request;
 }
 

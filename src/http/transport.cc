@@ -44,10 +44,17 @@ struct TooLong : std::runtime_error {
 
 constexpr int kBadDescriptor = 9;  // a connection of the pool that was never connected
 constexpr int kBrokenPipe = 32;    // the server had closed the kept connection
-constexpr int kNoRoute = 113;      // refused, or the header could not be written
-constexpr int kNoName = 1;         // the resolver found nothing
-constexpr int kFirstTlsCode = 0x0A000000;
 constexpr int kMaxStaleConnections = 3;
+
+/// The library names the phase that failed in its message only: a code may stand for several
+/// things (1 is both a name that was not found and, over TLS, an answer that broke off).
+bool FailedBeforeTheEndOfTheHeader(std::string_view message) {
+  for (const char* phase : {"Error resolving", "Failed to resolve", "Failed to connect",
+                            "Error in SSL handshake", "Failed to write request headers"}) {
+    if (message.starts_with(phase)) return true;
+  }
+  return false;
+}
 
 bool HasControlCharacter(std::string_view text) {
   for (const char c : text) {
@@ -231,17 +238,19 @@ class Exchange : public Call, public std::enable_shared_from_this<Exchange> {
   /// The server may close a kept connection at any time. What failed in these ways was not
   /// processed, so starting again is no repetition.
   void OnHttpFailure(int code, const std::string& message) {
+    const bool writing = message.starts_with("Failed to write");
     // Told in several codes; the body has not even been asked for then.
     const bool header_unsent =
         request_.has_body && !body_left_ && message.starts_with("Failed to write request headers");
-    const bool stale = code == kBadDescriptor || code == kBrokenPipe || header_unsent;
+    const bool stale =
+        header_unsent || (writing && (code == kBadDescriptor || code == kBrokenPipe));
     if (stale && !headers_seen_ && ++stale_connections_ <= kMaxStaleConnections && !done_) {
       auto self = shared_from_this();
       body_left_ = false;
       return boost::asio::post(Io(), [self] { self->Attempt(); });
     }
-    const bool not_sent = stale || code == kNoRoute || code == kNoName || code >= kFirstTlsCode;
-    if (not_sent) {
+    // S3: what has left entirely may have been executed, however the exchange ended.
+    if (stale || (!body_left_ && FailedBeforeTheEndOfTheHeader(message))) {
       return Finish(base::Error{.code = base::Code::kUnavailable, .message = message});
     }
     Finish(Unknown(message));

@@ -109,11 +109,26 @@ void DriveLane(State& state, LaneState& lane, Account& account, Now now) {
   if (lane.ledger.draft) DriveDraft(state, lane, account, now);
 }
 
+/// What the log said of an instance is forgotten with the entry that said it.
+void ForgetHistory(State& state, Now now) {
+  std::erase_if(state.history, [&](const auto& item) {
+    const History& past = item.second;
+    if (now.mono - past.learnt < hours{1}) return false;
+    const auto lane = state.lanes.find(past.origin->lane);
+    return lane == state.lanes.end() || (!lane->second.ledger.open.contains(past.sequence) &&
+                                         !lane->second.ledger.closed.contains(past.sequence));
+  });
+}
+
 /// Closed entries are kept for the retention, the newest of a lane for ever.
 void DeleteOld(State& state, Now now) {
   if (now.mono < state.retention_check) return;
   state.retention_check = now.mono + kRetentionInterval;
+  SweepTargets(state, now);
+  bool deleted = false;
   for (auto& [key, lane] : state.lanes) {
+    const Account* account = state.FindAccount(key.account);
+    if (account != nullptr && IsForeign(state, *account)) continue;
     for (auto it = lane.ledger.closed.begin(); it != lane.ledger.closed.end();) {
       const bool old = now.wall - it->second > state.config.batch_retention;
       if (!old || it->first == lane.ledger.highest) {
@@ -122,8 +137,10 @@ void DeleteOld(State& state, Now now) {
       }
       state.Do(DeleteBatch{lane.lane, it->first});
       it = lane.ledger.closed.erase(it);
+      deleted = true;
     }
   }
+  if (deleted) ForgetHistory(state, now);
 }
 
 Mono NextOfLane(const State& state, const LaneState& lane, const Account& account, Now now) {

@@ -155,7 +155,7 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
     const auto resolve = [&](Entry& entry, Stage back, Mono& retry_after) {
       if (entry.stage != Stage::kConfirming || entry.confirm_token != event.token) return;
       entry.stage = back;
-      if (event.complete) entry.confirmed_at = event.sent;
+      if (event.complete && !differs) entry.confirmed_at = event.sent;
       if (!event.complete) retry_after = now.mono + seconds{1};
     };
     auto& ledger = lane.ledger;

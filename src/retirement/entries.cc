@@ -116,8 +116,18 @@ void MarkCalled(Entry& entry, bool may_have_worked, Now now) {
   }
 }
 
+void CloseIfDone(State& state, Entry& entry, Now now) {
+  if (!entry.targets.empty() || entry.stage != Stage::kCalled) return;
+  entry.object.phase = BatchPhase::kVerified;
+  entry.object.verified = now.wall;
+  entry.stage = Stage::kClosed;
+  entry.dirty = true;
+  CountBatch(state, entry, "Verified");
+}
+
 void ReassessEntry(State& state, Entry& entry, Now now) {
   for (Target* t : std::vector<Target*>(entry.targets)) Reassess(state, *t, now);
+  CloseIfDone(state, entry, now);
 }
 
 /// S4: until the settle time is over the call may still be on its way.

@@ -16,6 +16,8 @@ void Release(Target& target);
 void ReleaseAll(State& state, Entry& entry, Now now);
 std::vector<InstanceId> IdsOf(const std::vector<Target*>& targets);
 /// Reassesses by id, because a Target may go while others are reassessed.
+/// Ends an entry of which every member was observed, or taken out by another entry.
+void CloseIfDone(State& state, Entry& entry, Now now);
 void ReassessIds(State& state, const std::vector<InstanceId>& ids, Now now);
 void ReassessEntry(State& state, Entry& entry, Now now);
 /// Members that were removed from their spec leave the status once their batch lets them go.

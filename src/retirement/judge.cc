@@ -128,6 +128,9 @@ Verdict JudgeBin(const Target& t, const Wanted& w) {
 }
 
 Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
+  if (t.retired_before && t.seen_at < t.retired_learnt + kMaxEffectLag) {
+    return LookAt{t.retired_learnt + kMaxEffectLag};  // the answer may lag behind the truth
+  }
   if (t.retired_before) {
     return Refused(Reason::kResurrected, MemberState::kFailed,
                    "the log says that it was retired, yet it exists; a person must look");
@@ -175,7 +178,7 @@ namespace {
 
 /// The look proves that the call left no trace: sent late enough, instance as before, not busy.
 bool Untouched(const Target& t, Step step) {
-  if (t.sight.operating || IsGoing(t.sight.state)) return false;
+  if (!t.present || t.sight.operating || IsGoing(t.sight.state)) return false;
   if (t.seen_at < std::max(t.settle_until, t.last_call_end + kMaxEffectLag)) return false;
   return step == Step::kSecond ? IsInBin(t) : !IsInBin(t);
 }
@@ -198,7 +201,7 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, Step step, BatchPhase phas
     if (gap && KnownHere(t, w)) return Gone(t);
     if (!gap) return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
   }
-  if (step == Step::kFirst && IsInBin(t) && !t.sight.operating) {
+  if (step == Step::kFirst && t.present && IsInBin(t) && !t.sight.operating) {
     return Finish{.state = MemberState::kRecycled,
                   .reason = Reason::kRetiredByUs,
                   .result = BatchResult::kRecycled};
@@ -210,9 +213,13 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, Step step, BatchPhase phas
     return Finish{.state = MemberState::kWaiting, .result = BatchResult::kUntouched};
   }
   if (now.mono >= t.verify_until) {
-    return Finish{.state = MemberState::kBlocked,
-                  .reason = Reason::kVerifyDeadlineExceeded,
-                  .message = "the call was accepted but shows no effect" +
+    return Finish{
+        .state = MemberState::kBlocked,
+        .reason = Reason::kVerifyDeadlineExceeded,
+        .message = !t.present
+                       ? std::string("it is not listed, and these credentials never "
+                                     "saw it; restore those of the call")
+                       : "the call was accepted but shows no effect" +
                              (t.sight.operation_error.empty() ? std::string()
                                                               : ": " + t.sight.operation_error)};
   }

@@ -19,6 +19,8 @@ void TakeOut(State& state, Target& t, Now now) {
   if (entry == nullptr) return;
   RecordResult(*entry, t, BatchResult::kUnknown, now);
   std::erase(entry->targets, &t);
+  entry->dirty = entry->stage != Stage::kDraft;
+  CloseIfDone(state, *entry, now);
 }
 
 /// What an entry says of its members; the members share its origin.
@@ -37,7 +39,10 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   if (found == state.targets.end()) return;
   Target& t = found->second;
   Know(t, said.origin->lane, said.origin->credential);
-  if (m.result == BatchResult::kRetired) t.retired_before = true;
+  if (m.result == BatchResult::kRetired) {
+    t.retired_before = true;
+    t.retired_learnt = said.learnt;
+  }
   if (!said.sent) return;
   t.called = true;
   t.last_call_end = said.learnt;
@@ -99,15 +104,6 @@ void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now n
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
 }
 
-void CloseIfDone(State& state, Entry& entry, Now now) {
-  if (!entry.targets.empty() || entry.stage != Stage::kCalled) return;
-  entry.object.phase = BatchPhase::kVerified;
-  entry.object.verified = now.wall;
-  entry.stage = Stage::kClosed;
-  entry.dirty = true;
-  CountBatch(state, entry, "Verified");
-}
-
 }  // namespace
 
 bool IsMemberOf(const State& state, const Target& t, const Request& r) {
@@ -139,7 +135,10 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   const auto origin =
       std::make_shared<const Origin>(Origin{entry->object.lane, entry->object.credential});
   state.history[t.id] = {origin, entry->object.sequence, finish.result, true, now.mono};
-  if (finish.result == BatchResult::kRetired) t.retired_before = true;
+  if (finish.result == BatchResult::kRetired) {
+    t.retired_before = true;
+    t.retired_learnt = now.mono;
+  }
   state.LaneOf(t.batch_lane).looks.Remove(t);
   std::erase(entry->targets, &t);
   Release(t);

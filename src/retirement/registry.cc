@@ -1,10 +1,12 @@
 #include "retirement/registry.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "retirement/accept.h"
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
+#include "retirement/entries.h"
 #include "retirement/members.h"
 #include "retirement/outbox.h"
 #include "retirement/sights.h"
@@ -90,9 +92,10 @@ void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
     if (m.batch == 0 || IsFinal(m.state) || FindMember(r.members, m.id)) continue;
     r.members.push_back(m);
   }
-  LaneState& lane = state.LaneOf(r.lane());
   for (const MemberStatus& m : status.members) {
-    lane.ledger.highest = std::max(lane.ledger.highest, m.batch);
+    if (m.batch == 0) continue;  // or whoever makes requests could make lanes
+    uint64_t& highest = state.LaneOf(r.lane()).ledger.highest;
+    highest = std::max(highest, m.batch);
   }
 }
 
@@ -141,15 +144,24 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   RestoreSights(state, r, o.status);
 }
 
-void Edit(State& state, Request& r, const RequestObject& o, Now now) {
+/// Exchanges members; what is known of the instances that stay is kept (S8).
+void ExchangeMembers(State& state, Request& r, Now now, const std::function<void()>& change) {
+  const std::vector<MemberStatus> before = r.members;
   RemoveClaims(state, r, now);
   Uncount(state, r);
-  TakeSpec(r, o);
-  r.members = MergeMembers(state, r.spec, r.members, now);
-  r.completed.reset();
-  ForgetPlans(r, now);
+  change();
   Recount(state, r);
   AddClaims(state, r, now);
+  for (const MemberStatus& m : before) ForgetUnclaimed(state, m.id, now);
+}
+
+void Edit(State& state, Request& r, const RequestObject& o, Now now) {
+  ExchangeMembers(state, r, now, [&] {
+    TakeSpec(r, o);
+    r.members = MergeMembers(state, r.spec, r.members, now);
+    r.completed.reset();
+    ForgetPlans(r, now);
+  });
   Touch(state, r, Urgency::kQuiet, now);
 }
 
@@ -213,11 +225,7 @@ void StartGrace(State& state, Request& r, const Account& account, Now now) {
 
 void PruneRemoved(State& state, Request& r, Now now) {
   if (r.members.size() == r.spec.members.size()) return;
-  RemoveClaims(state, r, now);
-  Uncount(state, r);
-  r.members = MergeMembers(state, r.spec, r.members, now);
-  Recount(state, r);
-  AddClaims(state, r, now);
+  ExchangeMembers(state, r, now, [&] { r.members = MergeMembers(state, r.spec, r.members, now); });
   Touch(state, r, Urgency::kProgress, now);
   ReassessMembers(state, r, now);
 }
@@ -260,6 +268,29 @@ void RefreshAccount(State& state, const std::string& account, Now now) {
   }
 }
 
+namespace {
+
+/// Another installation may serve it, or did, and writes its status.
+bool IsToldByOthers(const State& state, const Request& r) {
+  const auto account = state.accounts.find(r.spec.account);
+  if (account == state.accounts.end() || !account->second.exists) return true;
+  return IsForeign(state, account->second);
+}
+
+/// What another installation wrote is what we would go on from.
+void Adopt(State& state, Request& r, const RequestObject& o, Now now) {
+  const uint64_t observed = FingerprintOf(o.status);
+  if (observed == r.observed_fingerprint) return;
+  ExchangeMembers(state, r, now, [&] { Restore(state, r, o.status, now); });
+  r.observed_fingerprint = observed;
+  r.observed_generation = o.status.observed_generation;
+  Remember(r, o.status);
+  RestoreSights(state, r, o.status);
+  Touch(state, r, Urgency::kQuiet, now);
+}
+
+}  // namespace
+
 void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
   const RequestObject& o = event.object;
   const Stream stream = state.view.StreamOf(Kind::kRequest, o.key.ns);
@@ -281,7 +312,9 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
     if (VersionNumber(o.version) < VersionNumber(r->version)) return;
     TakeMetadata(*r, o);
     if (std::exchange(r->conflicted, false)) Touch(state, *r, Urgency::kNow, now);
-    if (!r->writing) {
+    if (!r->writing && IsToldByOthers(state, *r)) {
+      Adopt(state, *r, o, now);
+    } else if (!r->writing) {
       const uint64_t observed = FingerprintOf(o.status);
       if (observed != r->observed_fingerprint) {
         r->observed_fingerprint = observed;
@@ -302,6 +335,7 @@ void OnRequestGone(State& state, const RequestKey& key, Now now) {
   Forget(state, *r);
   if (r->wake_at != Wall{}) state.wall_times.erase({r->wake_at, key});
   RemoveClaims(state, *r, now);
+  for (const MemberStatus& m : r->members) ForgetUnclaimed(state, m.id, now);
   Uncount(state, *r);
   state.requests.erase(key);
   if (account != nullptr) TouchAccount(*account, now);
@@ -330,17 +364,14 @@ bool IsInLog(const Ledger& ledger, uint64_t sequence) {
 
 /// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way.
 void SettleOrphans(State& state, Request& r, Now now) {
-  const Account* account = state.FindAccount(r.spec.account);
-  const Millis validity =
-      account && account->exists ? account->object.spec.call_validity : kSignatureAge;
-  const Ledger& ledger = state.LaneOf(r.lane()).ledger;
   for (const MemberStatus& m : r.members) {
-    if (m.batch == 0 || IsInLog(ledger, m.batch)) continue;
+    if (m.batch == 0 || IsInLog(state.LaneOf(r.lane()).ledger, m.batch)) continue;
     Target& t = TargetOf(state, m.id);
     t.called = true;
     t.by_us = true;
     t.last_call_end = now.mono;
-    t.settle_until = now.mono + validity + kClockError + kMaxEffectLag;
+    // The longest that an entry may have said.
+    t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;
   }
 }
 
@@ -348,6 +379,16 @@ void SettleOrphans(State& state, Request& r, Now now) {
 void FinishRestore(State& state, Now now) {
   for (auto& [key, request] : state.requests) SettleOrphans(state, *request, now);
   for (auto& [key, request] : state.requests) PruneRemoved(state, *request, now);
+}
+
+/// Also members whose requests are gone are observed until their entry can be closed (L1).
+void ReassessOpen(State& state, Now now) {
+  std::vector<InstanceId> ids;
+  for (const auto& [id, t] : state.targets) {
+    if (t.place == Place::kBatch && t.claims.empty()) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  ReassessIds(state, ids, now);
 }
 
 }  // namespace
@@ -362,6 +403,7 @@ void OnResetEnd(State& state, const ResetEnd& event, Now now) {
   if (!state.Synced()) return;
   if (!std::exchange(state.restored, true)) FinishRestore(state, now);
   for (auto& [key, request] : state.requests) ReassessMembers(state, *request, now);
+  ReassessOpen(state, now);
 }
 
 void OnWallTime(State& state, Now now) {

@@ -57,6 +57,7 @@ struct Target {
   bool accepted = false;        // a call was accepted since it was last seen outside the bin
   bool by_us = false;           // a call of ours named it and may have done what is seen
   bool retired_before = false;  // the log says that it was retired
+  Mono retired_learnt{};        // when that was learnt
   uint16_t attempts = 0;
   CloudRequestId request_id{};
 

@@ -5,6 +5,7 @@
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
 #include "retirement/claims.h"
+#include "retirement/durations.h"
 #include "retirement/members.h"
 #include "retirement/outcomes.h"
 #include "retirement/sights.h"
@@ -120,6 +121,7 @@ Target& TargetOf(State& state, InstanceId id) {
   if (past == state.history.end()) return t;
   if (past->second.origin) Know(t, past->second.origin->lane, past->second.origin->credential);
   t.retired_before = past->second.result == BatchResult::kRetired;
+  t.retired_learnt = past->second.learnt;
   if (past->second.sent) {
     t.called = true;
     t.last_call_end = past->second.learnt;
@@ -146,11 +148,25 @@ void RemoveClaims(State& state, Request& r, Now now) {
     std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
     if (t.owner == &r) t.owner = nullptr;
     if (t.place != Place::kBatch) Reassess(state, t, now);
-    if (t.claims.empty() && t.place != Place::kBatch && !t.called && !t.looking) {
-      LeavePlace(state, t);
-      state.targets.erase(found);
-    }
   }
+}
+
+void ForgetUnclaimed(State& state, InstanceId id, Now now) {
+  const auto found = state.targets.find(id);
+  if (found == state.targets.end()) return;
+  Target& t = found->second;
+  if (!t.claims.empty() || t.place == Place::kBatch || t.looking) return;
+  if (t.called && now.mono < std::max(t.settle_until, t.last_call_end + kMaxEffectLag)) return;
+  LeavePlace(state, t);
+  state.targets.erase(found);
+}
+
+void SweepTargets(State& state, Now now) {
+  std::vector<InstanceId> unclaimed;
+  for (const auto& [id, t] : state.targets) {
+    if (t.claims.empty()) unclaimed.push_back(id);
+  }
+  for (const InstanceId id : unclaimed) ForgetUnclaimed(state, id, now);
 }
 
 Wanted WantedOf(const State& state, const Target& t) {

@@ -91,6 +91,7 @@ TEST(YamlTest, RefusesBombsAndSeveralDocuments) {
             "]\n";
   }
   EXPECT_FALSE(LoadYaml(bomb, "bomb"));
+  EXPECT_FALSE(LoadYaml(" &:\n: *:", "holds itself"));
   EXPECT_FALSE(LoadYaml("a: 1\n---\nb: 2\n", "two"));
   using namespace std::string_literals;
   EXPECT_FALSE(LoadYaml(",\0\0\0]\x82"s, "endless"));

@@ -104,6 +104,8 @@ def memory(operator):
             where = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
             if where and "[vvar]" not in line:
                 begin, end = (int(x, 16) for x in where.groups())
+                if end - begin > 1 << 30:
+                    continue  # a sanitizer's
                 mem.seek(begin)
                 try:
                     held.append(mem.read(end - begin))

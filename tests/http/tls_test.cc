@@ -12,7 +12,8 @@
 namespace http {
 namespace {
 
-/// Serves TLS on top of RawServer: answers every request with "ok".
+/// Serves TLS on top of RawServer: answers every request with "ok", or, when it is `mute`, reads
+/// one to its end and closes the connection without a word of TLS.
 class TlsServer {
  public:
   TlsServer(const Certificate& identity, const std::string& client_ca = "")
@@ -30,6 +31,8 @@ class TlsServer {
   }
   ~TlsServer() { SSL_CTX_free(context_); }
   std::string Url() const { return server_.Url("https") + "/"; }
+  void Mute() { mute_ = true; }
+  int executions() const { return executions_; }
 
  private:
   void Serve(Peer& peer) {
@@ -38,10 +41,13 @@ class TlsServer {
     SSL_set_fd(ssl, peer.fd());
     if (SSL_accept(ssl) == 1) {
       const std::string answer = Answer("ok");
-      while (ReadRequest(ssl) && SSL_write(ssl, answer.data(), int(answer.size())) > 0) {
+      while (ReadRequest(ssl)) {
+        ++executions_;
+        if (mute_ || SSL_write(ssl, answer.data(), int(answer.size())) <= 0) break;
       }
     }
     SSL_free(ssl);
+    peer.Close();
   }
   /// Header and body may come in pieces; every request of these tests ends in one of these.
   static bool ReadRequest(SSL* ssl) {
@@ -57,6 +63,8 @@ class TlsServer {
   }
 
   std::atomic<bool> ready_{false};
+  std::atomic<bool> mute_{false};
+  std::atomic<int> executions_{0};
   SSL_CTX* context_;
   RawServer server_;
 };
@@ -83,6 +91,26 @@ TEST(TlsTest, ACustomAuthorityIsTrustedAndNoOther) {
   EXPECT_TRUE(Ask(server, Trusting(good)));
   ExpectRefused(Ask(server, Trusting(MakeCertificate("IP:127.0.0.1"))));
   ExpectRefused(Ask(server, {}));
+}
+
+// S3: over TLS a connection that ends without goodbye has a code of its own.
+TEST(TlsTest, ARequestWhoseAnswerIsLostIsExecutedOnceAndUnclear) {
+  const Certificate identity = MakeCertificate("IP:127.0.0.1");
+  for (const bool body : {true, false}) {
+    for (const bool warm : {true, false}) {
+      TlsServer server(identity);
+      auto transport = *MakeTransport(Trusting(identity));
+      ASSERT_TRUE(!warm || Exchange(*transport, Get(server.Url())));
+      const int before = server.executions();
+      server.Mute();
+      Request request = body ? Post(server.Url(), "{}") : Get(server.Url());
+      request.fresh_connection = !body;
+      const auto answer = Exchange(*transport, request);
+      ASSERT_FALSE(answer);
+      EXPECT_EQ(answer.error().code, base::Code::kDeadlineExceeded) << answer.error().message;
+      EXPECT_EQ(server.executions() - before, 1);
+    }
+  }
 }
 
 TEST(TlsTest, AWrongNameOrAnExpiredCertificateIsRefused) {

@@ -143,8 +143,16 @@ bool World::AllFinal() const {
   });
 }
 
+bool World::LogIsClosed() const {
+  return std::all_of(batches_.begin(), batches_.end(),
+                     [](const auto& entry) { return IsClosed(entry.second.object.phase); });
+}
+
 /// L1, and the status tells the truth about the cloud.
 void World::JudgeEnd() {
+  for (const auto& [key, entry] : batches_) {
+    if (!IsClosed(entry.object.phase)) Fail("L1: " + BatchName(key.first, key.second) + " is open");
+  }
   for (const auto& [key, r] : requests_) {
     if (r.status.observed_generation != r.generation) return Fail("L1: no status of " + key.name);
     for (const MemberStatus& m : r.status.members) JudgeMember(r, m);
@@ -160,6 +168,7 @@ void World::JudgeMember(const RequestObject& r, const MemberStatus& m) {
     return Fail("L1: " + id + " of " + r.key.name + " stays " + ToString(m.state) + " " +
                 ToString(m.reason));
   }
+  if (m.reason == Reason::kResurrected && gone) Fail("S8: " + id + " is gone for good");
   if (m.state == MemberState::kRetired && !gone) Fail("S8: " + id + " is not retired");
   if (m.state == MemberState::kRetired && instance == nullptr) Fail("S8: never was: " + id);
   if (m.state == MemberState::kRetired && instance && instance->region != r.spec.region) {

@@ -67,7 +67,7 @@ Report World::Run() {
     agenda_.pop();
     now_ = std::max(now_, due.at);
     if (now_ > quiet) faults_on_ = false;
-    if ((!faults_on_ && AllFinal()) || now_ > end) break;
+    if ((!faults_on_ && AllFinal() && LogIsClosed()) || now_ > end) break;
     if (due.process != nullptr) {
       if (due.life != due.process->life) continue;
       if (now_ < due.process->frozen_until) {

@@ -172,6 +172,7 @@ class World : private simulator::Nature {
   void JudgeMember(const RequestObject& request, const MemberStatus& member);
   std::string Explain(const MemberStatus& member) const;
   bool AllFinal() const;
+  bool LogIsClosed() const;
 
   base::Random random_;
   Shape shape_;
