@@ -1,0 +1,146 @@
+// What is remembered of instances and entries: over edits, restarts, other writers; and what is
+// forgotten.
+#include "retirement/engine_fixture.h"
+
+namespace retirement {
+namespace {
+
+class MemoryTest : public EngineTest {
+ protected:
+  BatchObject Open(BatchPhase phase, const char* holder = "other") {
+    BatchObject entry;
+    entry.lane = kLane;
+    entry.sequence = 1;
+    entry.version = "20";
+    entry.holder = holder;
+    entry.phase = phase;
+    entry.credential = "key";
+    entry.charge = ChargeType("POSTPAID_BY_HOUR");
+    entry.call_validity = seconds{15};
+    entry.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "r"}, "uid-r", {}, {}});
+    return entry;
+  }
+  /// Answers every look for `time`.
+  void Look(Millis time, const char* state, const std::string& credential = "key") {
+    for (const Mono end = now_.mono + time; now_.mono < end; Wait(seconds{1})) {
+      while (const auto look = Take<Observe>()) {
+        std::vector<Sight> sights;
+        for (const InstanceId id : look->ids) {
+          Sight s;
+          s.id = id;
+          s.state = state;
+          s.charge = ChargeType("POSTPAID_BY_HOUR");
+          if (*state != '\0') sights.push_back(s);
+        }
+        Step(Observed{look->lane, look->ids, now_.mono, credential, sights, {}});
+      }
+      while (const auto r = Take<Record>()) {
+        recorded_ = r->batch;
+        Step(Recorded{r->batch.lane, r->batch.sequence, true, false, false,
+                      std::to_string(++version_), now_.mono});
+      }
+    }
+  }
+  BatchObject recorded_;
+};
+
+// S8: an edit of the spec does not make an instance one that was never seen.
+TEST_F(MemoryTest, AnEditKeepsWhatWasSeen) {
+  RequestObject r = Request("r", {"ins-00000001"});
+  r.spec.suspend = true;
+  Begin({r});
+  Look(seconds{3}, "STOPPING");
+  r.spec.suspend = false;
+  r.generation = 2;
+  r.version = "200";
+  Step(RequestSeen{r});
+  Look(seconds{90}, "");
+  EXPECT_EQ(Member("r").state, MemberState::kRetired);
+  EXPECT_EQ(Member("r").reason, Reason::kRetiredByOther);
+}
+
+// S4, S8: who never saw it cannot say that a call left it untouched.
+TEST_F(MemoryTest, AnAbsenceUnderOtherCredentialsClosesNothing) {
+  Begin({Request("r", {"ins-00000001"})}, {Open(BatchPhase::kIntent)});
+  Look(seconds{5}, "RUNNING");
+  Step(CredentialsChanged{"default", "key2", "", "", ""});
+  Look(minutes{5}, "", "key2");
+  EXPECT_FALSE(IsClosed(recorded_.phase));
+  EXPECT_FALSE(IsFinal(Member("r").state));
+}
+
+// S8: what the log says was retired, a look may still show for as long as answers may lag.
+TEST_F(MemoryTest, ALaggingLookIsNoResurrection) {
+  BatchObject closed = Open(BatchPhase::kVerified);
+  closed.verified = now_.wall;
+  closed.members[0].result = BatchResult::kRetired;
+  Begin({Request("r", {"ins-00000001"})}, {closed});
+  Look(seconds{40}, "RUNNING");
+  EXPECT_FALSE(IsFinal(Member("r").state));
+  Look(seconds{60}, "");
+  EXPECT_EQ(Member("r").state, MemberState::kRetired);
+}
+
+// L1: a call whose request was deleted is finished and recorded, after a restart, too.
+TEST_F(MemoryTest, AnOpenEntryWithoutItsRequestIsClosed) {
+  Begin({}, {Open(BatchPhase::kAccepted)});
+  Look(seconds{30}, "");
+  EXPECT_EQ(recorded_.phase, BatchPhase::kVerified);
+  EXPECT_EQ(recorded_.members.at(0).result, BatchResult::kRetired);
+}
+
+// An entry whose members were all observed, but that was never recorded as closed, is closed.
+TEST_F(MemoryTest, AnOpenEntryWithEveryResultIsClosed) {
+  BatchObject entry = Open(BatchPhase::kAccepted);
+  entry.members[0].result = BatchResult::kRetired;
+  Begin({}, {entry});
+  Look(seconds{3}, "");
+  EXPECT_EQ(recorded_.phase, BatchPhase::kVerified);
+}
+
+// Two installations see one request; who does not serve it goes on from what the other wrote.
+TEST_F(MemoryTest, TheStatusOfAnotherInstallationIsAdopted) {
+  account_.status.installation = "elsewhere";
+  RequestObject r = Request("r", {"ins-00000001"});
+  Begin({r});
+  r.status.observed_generation = 1;
+  r.status.accepted = now_.wall;
+  r.status.members.push_back({r.spec.members[0].id, MemberState::kRecycled, Reason::kRetiredByUs});
+  r.version = "300";
+  Step(RequestSeen{r});
+  EXPECT_EQ(Member("r").state, MemberState::kRecycled);
+  Wait(minutes{2});
+  EXPECT_FALSE(Take<WriteStatus>());
+}
+
+// The log of an account that another installation serves is that one's to keep.
+TEST_F(MemoryTest, ALogIsDeletedByWhoServesItsAccount) {
+  account_.status.installation = "elsewhere";
+  std::vector<BatchObject> log;
+  for (uint64_t sequence = 1; sequence <= 2; ++sequence) {
+    log.push_back(Open(BatchPhase::kVerified));
+    log.back().sequence = sequence;
+    log.back().verified = now_.wall - hours{1000};
+  }
+  Begin({}, log);
+  Wait(minutes{3});
+  EXPECT_FALSE(Take<DeleteBatch>());
+}
+
+// E4: names of accounts and regions that nobody serves, and instances that nobody names any more,
+// take no memory.
+TEST_F(MemoryTest, WhatNobodyNamesIsForgotten) {
+  Begin({});
+  const size_t lanes = engine_.state().lanes.size();
+  for (int i = 0; i < 50; ++i) {
+    RequestObject r = Request("r" + std::to_string(i), {"ins-00000001"});
+    r.spec.account = "account-" + std::to_string(i);
+    Step(RequestSeen{r});
+    Step(RequestGone{r.key});
+  }
+  EXPECT_EQ(engine_.state().lanes.size(), lanes);
+  EXPECT_TRUE(engine_.state().targets.empty());
+}
+
+}  // namespace
+}  // namespace retirement
