@@ -32,7 +32,12 @@ History HistoryOf(const BatchObject& o, Now now) {
 /// S5: a call that named the instance ended some time before now; so did what it showed then.
 void LearnResult(State& state, const BatchMember& m, History said) {
   History& past = state.history[m.id];
-  if (past.sequence > said.sequence && past.origin->lane == said.origin->lane) return;
+  // What was never sent tells nothing, and hides nothing that was.
+  if (past.sent && !said.sent) return;
+  if (past.sequence > said.sequence && past.origin->lane == said.origin->lane &&
+      past.sent == said.sent) {
+    return;
+  }
   said.result = m.result;
   past = said;
   const auto found = state.targets.find(m.id);

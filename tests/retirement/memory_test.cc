@@ -81,6 +81,28 @@ TEST_F(MemoryTest, ALaggingLookIsNoResurrection) {
   EXPECT_EQ(Member("r").state, MemberState::kRetired);
 }
 
+// S5: an entry that was never sent does not hide an earlier one that was, in its lane or another.
+TEST_F(MemoryTest, AnAbandonedEntryHidesNoCall) {
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  for (const char* region : {"ap-guangzhou", "ap-shanghai"}) {
+    BatchObject sent = Open(BatchPhase::kVerified);
+    sent.verified = now_.wall;
+    sent.members[0].result = BatchResult::kRecycled;
+    BatchObject abandoned = Open(BatchPhase::kAbandoned);
+    abandoned.lane.region = region;
+    abandoned.sequence = 2;
+    engine_ = Engine(Config{{}, hours{720}, "operator", "me", {""}});
+    actions_.clear();
+    Begin({Request("r", {"ins-00000001"})}, {sent, abandoned});
+    for (int i = 0; i < 10; ++i) {
+      while (const auto look = Take<Observe>()) Answer(*look, "RUNNING", "PREPAID");
+      while (const auto c = Take<Confirm>()) Confirmed_(*c);
+      Wait(seconds{5});
+      EXPECT_FALSE(Take<Commit>()) << region;
+    }
+  }
+}
+
 // L1: a call whose request was deleted is finished and recorded, after a restart, too.
 TEST_F(MemoryTest, AnOpenEntryWithoutItsRequestIsClosed) {
   Begin({}, {Open(BatchPhase::kAccepted)});
