@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 COPY = ROOT / "build" / "mutants"
 # Those that judge the engine and what it relies on; the others know nothing of it.
-UNIT = "Engine*:DryRun*:Judge*:Packer*:Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*:World*"
+UNIT = "Engine*:Memory*:DryRun*:Judge*:Packer*:Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*:World*"
 
 
 def run(command, **more):
