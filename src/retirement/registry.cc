@@ -152,7 +152,7 @@ void ExchangeMembers(State& state, Request& r, Now now, const std::function<void
   change();
   Recount(state, r);
   AddClaims(state, r, now);
-  for (const MemberStatus& m : before) ForgetUnclaimed(state, m.id, now);
+  for (const MemberStatus& m : before) ForgetUncalled(state, m.id);
 }
 
 void Edit(State& state, Request& r, const RequestObject& o, Now now) {
@@ -335,7 +335,7 @@ void OnRequestGone(State& state, const RequestKey& key, Now now) {
   Forget(state, *r);
   if (r->wake_at != Wall{}) state.wall_times.erase({r->wake_at, key});
   RemoveClaims(state, *r, now);
-  for (const MemberStatus& m : r->members) ForgetUnclaimed(state, m.id, now);
+  for (const MemberStatus& m : r->members) ForgetUncalled(state, m.id);
   Uncount(state, *r);
   state.requests.erase(key);
   if (account != nullptr) TouchAccount(*account, now);

@@ -151,22 +151,29 @@ void RemoveClaims(State& state, Request& r, Now now) {
   }
 }
 
-void ForgetUnclaimed(State& state, InstanceId id, Now now) {
-  const auto found = state.targets.find(id);
-  if (found == state.targets.end()) return;
+namespace {
+
+void Forget(State& state, std::map<InstanceId, Target>::iterator found) {
   Target& t = found->second;
   if (!t.claims.empty() || t.place == Place::kBatch || t.looking) return;
-  if (t.called && now.mono < std::max(t.settle_until, t.last_call_end + kMaxEffectLag)) return;
   LeavePlace(state, t);
   state.targets.erase(found);
+}
+
+}  // namespace
+
+void ForgetUncalled(State& state, InstanceId id) {
+  const auto found = state.targets.find(id);
+  if (found != state.targets.end() && !found->second.called) Forget(state, found);
 }
 
 void SweepTargets(State& state, Now now) {
   std::vector<InstanceId> unclaimed;
   for (const auto& [id, t] : state.targets) {
-    if (t.claims.empty()) unclaimed.push_back(id);
+    const Mono until = std::max(t.settle_until, t.last_call_end + kMaxEffectLag);
+    if (t.claims.empty() && (!t.called || now.mono >= until)) unclaimed.push_back(id);
   }
-  for (const InstanceId id : unclaimed) ForgetUnclaimed(state, id, now);
+  for (const InstanceId id : unclaimed) Forget(state, state.targets.find(id));
 }
 
 Wanted WantedOf(const State& state, const Target& t) {

@@ -10,8 +10,9 @@ namespace retirement {
 /// The target of an id, made with what the log says of it when there is none.
 Target& TargetOf(State& state, InstanceId id);
 void AddClaims(State& state, Request& request, Now now);
-/// Forgets an instance that nobody names, unless a call of it may still show.
-void ForgetUnclaimed(State& state, InstanceId id, Now now);
+/// Forgets an instance that nobody names and that was not called: callers may hold one that was.
+void ForgetUncalled(State& state, InstanceId id);
+/// Forgets all that nobody names, unless a call may still show. Nobody may hold a target meanwhile.
 void SweepTargets(State& state, Now now);
 void RemoveClaims(State& state, Request& request, Now now);
 /// Decides the next step of a target and puts it into its place. Called after every change of

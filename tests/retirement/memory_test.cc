@@ -120,6 +120,23 @@ TEST_F(MemoryTest, AnOpenEntryWithEveryResultIsClosed) {
   EXPECT_EQ(recorded_.phase, BatchPhase::kVerified);
 }
 
+// S3: an open entry that somebody deleted is written again, as often as that takes.
+TEST_F(MemoryTest, ADeletedOpenEntryIsWrittenAgain) {
+  Begin({}, {Open(BatchPhase::kAccepted)});
+  Step(BatchGone{kLane, 1});
+  auto again = Take<Commit>();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->batch.sequence, 1u);
+  Step(Committed{kLane, 1, Committed::Outcome::kFailed, "", ""});
+  Wait(seconds{10});
+  ASSERT_TRUE(Take<Commit>());
+  Step(Committed{kLane, 1, Committed::Outcome::kCreated, "300", ""});
+  const auto record = Take<Record>();
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->batch.version, "300");
+  EXPECT_EQ(record->batch.phase, BatchPhase::kAccepted);
+}
+
 // Two installations see one request; who does not serve it goes on from what the other wrote.
 TEST_F(MemoryTest, TheStatusOfAnotherInstallationIsAdopted) {
   account_.status.installation = "elsewhere";
