@@ -387,7 +387,6 @@ void ReassessOpen(State& state, Now now) {
   for (const auto& [id, t] : state.targets) {
     if (t.place == Place::kBatch && t.claims.empty()) ids.push_back(id);
   }
-  std::sort(ids.begin(), ids.end());
   ReassessIds(state, ids, now);
 }
 

@@ -90,6 +90,19 @@ class EngineTest : public testing::Test {
     for (const std::string& id : ids) r.spec.members.push_back(MemberSpec(*InstanceId::Parse(id)));
     return r;
   }
+  /// An open entry of another process, which may have been sent; its first member is of request r.
+  BatchObject Open(std::string_view charge = "POSTPAID_BY_HOUR") {
+    BatchObject entry;
+    entry.lane = kLane;
+    entry.sequence = 1;
+    entry.version = "20";
+    entry.holder = "other";
+    entry.credential = "key";
+    entry.charge = ChargeType(charge);
+    entry.call_validity = seconds{15};
+    entry.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "r"}, "uid-r", {}, {}});
+    return entry;
+  }
   void Answer(const Observe& look, const char* state,
               std::string_view charge = "POSTPAID_BY_HOUR") {
     std::vector<Sight> sights;

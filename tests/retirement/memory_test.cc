@@ -7,17 +7,9 @@ namespace {
 
 class MemoryTest : public EngineTest {
  protected:
-  BatchObject Open(BatchPhase phase, const char* holder = "other") {
-    BatchObject entry;
-    entry.lane = kLane;
-    entry.sequence = 1;
-    entry.version = "20";
-    entry.holder = holder;
+  BatchObject InPhase(BatchPhase phase) {
+    BatchObject entry = Open();
     entry.phase = phase;
-    entry.credential = "key";
-    entry.charge = ChargeType("POSTPAID_BY_HOUR");
-    entry.call_validity = seconds{15};
-    entry.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "r"}, "uid-r", {}, {}});
     return entry;
   }
   /// Answers every look for `time`.
@@ -61,7 +53,7 @@ TEST_F(MemoryTest, AnEditKeepsWhatWasSeen) {
 
 // S4, S8: who never saw it cannot say that a call left it untouched.
 TEST_F(MemoryTest, AnAbsenceUnderOtherCredentialsClosesNothing) {
-  Begin({Request("r", {"ins-00000001"})}, {Open(BatchPhase::kIntent)});
+  Begin({Request("r", {"ins-00000001"})}, {InPhase(BatchPhase::kIntent)});
   Look(seconds{5}, "RUNNING");
   Step(CredentialsChanged{"default", "key2", "", "", ""});
   Look(minutes{5}, "", "key2");
@@ -71,7 +63,7 @@ TEST_F(MemoryTest, AnAbsenceUnderOtherCredentialsClosesNothing) {
 
 // S8: what the log says was retired, a look may still show for as long as answers may lag.
 TEST_F(MemoryTest, ALaggingLookIsNoResurrection) {
-  BatchObject closed = Open(BatchPhase::kVerified);
+  BatchObject closed = InPhase(BatchPhase::kVerified);
   closed.verified = now_.wall;
   closed.members[0].result = BatchResult::kRetired;
   Begin({Request("r", {"ins-00000001"})}, {closed});
@@ -85,10 +77,10 @@ TEST_F(MemoryTest, ALaggingLookIsNoResurrection) {
 TEST_F(MemoryTest, AnAbandonedEntryHidesNoCall) {
   account_.spec.regions = {kLane.region, "ap-shanghai"};
   for (const char* region : {"ap-guangzhou", "ap-shanghai"}) {
-    BatchObject sent = Open(BatchPhase::kVerified);
+    BatchObject sent = InPhase(BatchPhase::kVerified);
     sent.verified = now_.wall;
     sent.members[0].result = BatchResult::kRecycled;
-    BatchObject abandoned = Open(BatchPhase::kAbandoned);
+    BatchObject abandoned = InPhase(BatchPhase::kAbandoned);
     abandoned.lane.region = region;
     abandoned.sequence = 2;
     engine_ = Engine(Config{{}, hours{720}, "operator", "me", {""}});
@@ -105,7 +97,7 @@ TEST_F(MemoryTest, AnAbandonedEntryHidesNoCall) {
 
 // L1: a call whose request was deleted is finished and recorded, after a restart, too.
 TEST_F(MemoryTest, AnOpenEntryWithoutItsRequestIsClosed) {
-  Begin({}, {Open(BatchPhase::kAccepted)});
+  Begin({}, {InPhase(BatchPhase::kAccepted)});
   Look(seconds{30}, "");
   EXPECT_EQ(recorded_.phase, BatchPhase::kVerified);
   EXPECT_EQ(recorded_.members.at(0).result, BatchResult::kRetired);
@@ -113,7 +105,7 @@ TEST_F(MemoryTest, AnOpenEntryWithoutItsRequestIsClosed) {
 
 // An entry whose members were all observed, but that was never recorded as closed, is closed.
 TEST_F(MemoryTest, AnOpenEntryWithEveryResultIsClosed) {
-  BatchObject entry = Open(BatchPhase::kAccepted);
+  BatchObject entry = InPhase(BatchPhase::kAccepted);
   entry.members[0].result = BatchResult::kRetired;
   Begin({}, {entry});
   Look(seconds{3}, "");
@@ -122,7 +114,7 @@ TEST_F(MemoryTest, AnOpenEntryWithEveryResultIsClosed) {
 
 // S3: an open entry that somebody deleted is written again, as often as that takes.
 TEST_F(MemoryTest, ADeletedOpenEntryIsWrittenAgain) {
-  Begin({}, {Open(BatchPhase::kAccepted)});
+  Begin({}, {InPhase(BatchPhase::kAccepted)});
   Step(BatchGone{kLane, 1});
   auto again = Take<Commit>();
   ASSERT_TRUE(again);
@@ -157,7 +149,7 @@ TEST_F(MemoryTest, ALogIsDeletedByWhoServesItsAccount) {
   account_.status.installation = "elsewhere";
   std::vector<BatchObject> log;
   for (uint64_t sequence = 1; sequence <= 2; ++sequence) {
-    log.push_back(Open(BatchPhase::kVerified));
+    log.push_back(InPhase(BatchPhase::kVerified));
     log.back().sequence = sequence;
     log.back().verified = now_.wall - hours{1000};
   }

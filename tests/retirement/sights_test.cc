@@ -115,17 +115,9 @@ TEST_F(EngineTest, AStatusStandsInForADeletedEntry) {
 
 // S5: a member that is done in an entry that is still open for others was called like they were.
 TEST_F(EngineTest, AResultInAnOpenEntryIsACall) {
-  BatchObject entry;
-  entry.lane = kLane;
-  entry.sequence = 1;
-  entry.version = "20";
-  entry.holder = "other";
+  BatchObject entry = Open("PREPAID");
   entry.phase = BatchPhase::kAccepted;
-  entry.charge = ChargeType("PREPAID");
-  entry.call_validity = seconds{60};
-  for (const char* id : {"ins-00000001", "ins-00000002"}) {
-    entry.members.push_back({*InstanceId::Parse(id), {"team", "gone"}, "x", {}, {}});
-  }
+  entry.members.push_back({*InstanceId::Parse("ins-00000002"), {"team", "gone"}, "x", {}, {}});
   entry.members[0].result = BatchResult::kRecycled;
   Begin({Request("r", {"ins-00000001"})}, {entry});
   for (int i = 0; i < 10; ++i) {
@@ -161,19 +153,10 @@ TEST_F(EngineTest, OtherCredentialsTakeASightOutOfThePack) {
 
 // L1: a hold ends with its request's expiry, also when that comes while a call is being verified.
 TEST_F(EngineTest, AnExpiredRequestHoldsNobodyBack) {
-  BatchObject entry;
-  entry.lane = kLane;
-  entry.sequence = 1;
-  entry.version = "20";
-  entry.holder = "other";
-  entry.charge = ChargeType("POSTPAID_BY_HOUR");
-  entry.call_validity = seconds{15};
-  entry.members.push_back(
-      {*InstanceId::Parse("ins-00000001"), {"team", "held"}, "uid-held", {}, {}});
-  RequestObject held = Request("held", {"ins-00000001"});
+  RequestObject held = Request("r", {"ins-00000001"});
   held.hold = "x=somebody: looking";
   held.spec.expires_at = now_.wall + seconds{20};
-  Begin({held, Request("waits", {"ins-00000001"})}, {entry});
+  Begin({held, Request("waits", {"ins-00000001"})}, {Open()});
   std::optional<Commit> commit;
   for (int i = 0; i < 60 && !commit; ++i) {
     while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");
@@ -238,14 +221,8 @@ TEST_F(EngineTest, OldEntriesAreDeletedButTheNewest) {
 // A look that a batch still had to come is not left behind in its lane: its target may go.
 TEST_F(EngineTest, ALookGoesWhereItsTargetGoes) {
   account_.spec.regions = {kLane.region, "ap-shanghai"};
-  BatchObject entry;
-  entry.lane = kLane;
-  entry.sequence = 7;
-  entry.version = "20";
-  entry.holder = "other";
-  entry.charge = ChargeType("POSTPAID_BY_HOUR");
-  entry.call_validity = seconds{60};
-  entry.members.push_back({*InstanceId::Parse("ins-00000001"), {"team", "gone"}, "x", {}, {}});
+  BatchObject entry = Open();
+  entry.members[0].uid = "of a request that is gone";
   RequestObject r = Request("r", {"ins-00000001"});
   r.spec.region = "ap-shanghai";
   Begin({r}, {entry});
