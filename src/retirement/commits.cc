@@ -211,10 +211,11 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       }
       break;
     case Committed::Outcome::kFailed:
+    case Committed::Outcome::kInvalid:
       break;
   }
   lane.ledger.commit_after =
-      now.mono + (event.outcome == Committed::Outcome::kFailed ? kCommitRetry : Millis{0});
+      now.mono + (event.outcome == Committed::Outcome::kExists ? Millis{0} : kCommitRetry);
   for (Target* t : lane.ledger.draft->targets) ForgetSight(*t);
   DropDraft(state, lane, now);
 }

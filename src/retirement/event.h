@@ -59,9 +59,12 @@ struct Bookmark {
 struct Sight {
   InstanceId id{};
   ChargeType charge{};
-  std::string state{};            // InstanceState, an open list
-  bool operating = false;         // LatestOperationState = OPERATING
-  std::string operation_error{};  // LatestOperationErrorMsg of a FAILED TerminateInstances
+  std::string state{};                 // InstanceState, an open list
+  bool operating = false;              // LatestOperationState = OPERATING
+  std::string operation_error{};       // LatestOperationErrorMsg of a FAILED TerminateInstances
+  bool terminated_last = false;        // LatestOperation = TerminateInstances
+  bool operation_failed = false;       // LatestOperationState = FAILED
+  CloudRequestId operation_request{};  // LatestOperationRequestId
   bool protected_from_termination = false;
   std::string name{};
   std::vector<std::string> private_ips{};
@@ -106,6 +109,7 @@ struct Observed {
   std::string credential;  // the hash under which it was asked
   std::variant<std::vector<Sight>, Refusal> answer;
   std::optional<ServiceTime> service_time;
+  std::string endpoint = "";  // where it was asked
 };
 
 /// The live metadata of one object.
@@ -116,12 +120,14 @@ struct LiveRequest {
   int64_t generation = 0;
   bool deleting = false;
   std::string hold{};
+  std::string version{};
 };
 struct LiveAccount {
   std::string name{};
   bool found = false;
   std::string uid{};
   int64_t generation = 0;
+  std::string version{};
 };
 struct Confirmed {
   uint64_t token = 0;
@@ -133,7 +139,8 @@ struct Confirmed {
 
 /// The end of Commit.
 struct Committed {
-  enum class Outcome { kCreated, kExists, kFailed };
+  // kInvalid: the server refuses the object itself (422).
+  enum class Outcome { kCreated, kExists, kFailed, kInvalid };
   Lane lane;
   uint64_t sequence = 0;
   Outcome outcome = Outcome::kFailed;
@@ -171,6 +178,7 @@ struct StatusWritten {
   bool conflict = false;
   std::string version{};
   Mono sent{};
+  bool invalid = false;  // the server refuses the status itself (422)
 };
 
 struct CredentialsChanged {

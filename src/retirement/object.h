@@ -199,6 +199,8 @@ struct BatchObject {
   std::string error_message{};
   std::optional<Wall> answered{};
   std::optional<Wall> verified{};
+  // metadata
+  std::string close{};  // annotation cvm-retirement.dev/close, "who: why": a person ends it
 };
 
 /// "<account>.<region>.<sequence of ten digits>".

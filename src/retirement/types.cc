@@ -32,7 +32,12 @@ constexpr std::array<const char*, kReasons> kReasonNames = {"",
                                                             "Resurrected",
                                                             "Cancelled",
                                                             "Expired",
-                                                            "WouldRetire"};
+                                                            "WouldRetire",
+                                                            "HeldByOther",
+                                                            "AwaitingBatch",
+                                                            "ServiceError",
+                                                            "Throttled",
+                                                            "Refused"};
 
 constexpr std::array<const char*, kPhases> kPhaseNames = {
     "Pending", "Waiting", "Executing", "Verifying", "Complete", "Incomplete", "DryRun", "Expired"};

@@ -121,8 +121,13 @@ enum class Reason : uint8_t {
   kCancelled,
   kExpired,
   kWouldRetire,
+  kHeldByOther,
+  kAwaitingBatch,
+  kServiceError,
+  kThrottled,
+  kRefused,
 };
-inline constexpr size_t kReasons = 23;
+inline constexpr size_t kReasons = 28;
 const char* ToString(Reason reason);
 std::optional<Reason> ParseReason(std::string_view text);
 
