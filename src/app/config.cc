@@ -2,6 +2,7 @@
 
 #include <boost/program_options.hpp>
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include "base/file.h"
@@ -71,7 +72,10 @@ const std::vector<Setting>& Settings() {
        "cvm-retirement-system",
        false, [](Config& c, const Values& v) { return c.ns = v[0], ""; }},
       {"watch-namespace", "serve requests of this namespace only (repeatable; default all)", true,
-       [](Config& c, const Values& v) { return c.watch_namespaces = v, ""; }},
+       [](Config& c, const Values& v) {
+         const std::set<std::string> distinct(v.begin(), v.end());
+         return c.watch_namespaces.assign(distinct.begin(), distinct.end()), "";
+       }},
       {"leader-elect", "act only while holding the lease (true)", false,
        [](Config& c, const Values& v) { return ToBool(c.leader_elect, v[0]); }},
       {"metrics-address", "HOST:PORT of /metrics (:8080); 0 switches it off", false,

@@ -83,7 +83,8 @@ Result<YAML::Node> LoadYaml(const std::string& text, const std::string& file) {
     RefuseSeveralDocuments(text);
     const YAML::Node root = YAML::Load(text);
     size_t budget = kMostNodes;
-    if (!WithinBudget(root, budget)) return Wrong(file, root.Mark(), "nested too deeply, or its aliases unfold too far");
+    if (!WithinBudget(root, budget))
+      return Wrong(file, root.Mark(), "nested too deeply, or its aliases unfold too far");
     return root;
   } catch (const YAML::Exception& e) {
     return Wrong(file, e.mark, e.msg);

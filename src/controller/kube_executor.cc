@@ -131,7 +131,8 @@ void KubeExecutor::Do(const Confirm& action) {
     if (--gathering->open == 0) self->inbox_.Push(std::move(gathering->event));
   };
   const auto read = [this, add](const kube::Path& path, const auto& found) {
-    Run(Class::kOther, [self = shared_from_this(), path, add, found](Done done) {
+    // A call waits for it: it does not queue behind statuses.
+    Run(Class::kLog, [self = shared_from_this(), path, add, found](Done done) {
       self->client_->GetMetadata(path, [add, found, done](base::Result<kube::Reply> reply, Mono) {
         add([&](Confirmed& event) { found(event, reply); });
         done();
@@ -145,7 +146,7 @@ void KubeExecutor::Do(const Confirm& action) {
       const auto root =
           reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
       if (root) event.requests.push_back(translate::ReadLiveRequest(key, *root));
-      if (gone) event.requests.push_back({key, false, "", 0, false, ""});
+      if (gone) event.requests.push_back({key, false, "", 0, false, "", ""});
       event.complete = event.complete && (root || gone);
     });
   }
@@ -157,11 +158,12 @@ void KubeExecutor::Do(const Confirm& action) {
          const auto root =
              reply ? json.Parse(reply->body) : base::Result<base::JsonValue>(reply.error());
          event.complete = event.complete && (root || gone);
-         if (root || gone) event.account = LiveAccount{name, false, "", 0};
+         if (root || gone) event.account = LiveAccount{name, false, "", 0, ""};
          if (!root) return;
          event.account->found = true;
          event.account->uid = (*root)["metadata"]["uid"].String();
          event.account->generation = (*root)["metadata"]["generation"].Int().value_or(0);
+         event.account->version = (*root)["metadata"]["resourceVersion"].String();
        });
 }
 
@@ -195,7 +197,8 @@ void KubeExecutor::Create(const Commit& action, Done done) {
         base::LogError("RetirementBatch could not be created",
                        {{"batch", BatchName(action.batch.lane, action.batch.sequence)},
                         {"error", error.message}});
-        event.outcome = Committed::Outcome::kFailed;
+        event.outcome = error.code == Code::kInvalidArgument ? Committed::Outcome::kInvalid
+                                                             : Committed::Outcome::kFailed;
         event.error = error.message;
         self->inbox_.Push(event);
         done();
@@ -277,47 +280,45 @@ void KubeExecutor::Do(const DeleteBatch& action) {
 }
 
 void KubeExecutor::Do(const WriteStatus& action, const Lane& lane) {
-  Run(Class::kOther,
-      [self = shared_from_this(), key = action.key,
-       body = translate::WriteRequestStatus(action.version, action.status, lane)](Done done) {
-        self->client_->MergePatch(
-            RequestPath(key, "status"), body,
-            [self, key, done](base::Result<kube::Reply> reply, Mono sent) {
-              StatusWritten event{Kind::kRequest, key, bool(reply), false, "", sent};
-              if (reply) event.version = VersionIn(reply->body);
-              if (!reply) {
-                const Code code = reply.error().code;
-                event.conflict = code == Code::kAborted || code == Code::kNotFound;
-                if (!event.conflict && code != Code::kResourceExhausted) {
-                  base::LogWarning("InstanceRetirement status not written; trying again",
-                                   {{"request", key.ToString()}, {"error", reply.error().message}});
-                }
-              }
-              self->inbox_.Push(event);
-              done();
-            });
-      });
+  auto body = std::make_shared<const std::string>(
+      translate::WriteRequestStatus(action.version, action.status, lane));
+  Run(Class::kOther, [self = shared_from_this(), key = action.key, body](Done done) {
+    self->PatchStatus({Kind::kRequest, key, RequestPath(key, "status"), body}, done);
+  });
 }
 
 void KubeExecutor::Do(const WriteAccountStatus& action) {
-  Run(Class::kOther,
-      [self = shared_from_this(), name = action.name,
-       body = translate::WriteAccountStatus(action.version, action.status)](Done done) {
-        self->client_->MergePatch(
-            AccountPath(name, "status"), body,
-            [self, name, done](base::Result<kube::Reply> reply, Mono sent) {
-              StatusWritten event{Kind::kAccount, {"", name}, bool(reply), false, "", sent};
-              if (reply) event.version = VersionIn(reply->body);
-              if (!reply) {
-                event.conflict = reply.error().code == Code::kAborted;
-                if (!event.conflict) {
-                  base::LogWarning("CloudAccount status not written; trying again",
-                                   {{"account", name}, {"error", reply.error().message}});
-                }
-              }
-              self->inbox_.Push(event);
-              done();
-            });
+  auto body = std::make_shared<const std::string>(
+      translate::WriteAccountStatus(action.version, action.status));
+  Run(Class::kOther, [self = shared_from_this(), name = action.name, body](Done done) {
+    self->PatchStatus({Kind::kAccount, {"", name}, AccountPath(name, "status"), body}, done);
+  });
+}
+
+/// A server that asks to wait (429) is asked again when it wishes: every status names its version,
+/// so a late one changes nothing.
+void KubeExecutor::PatchStatus(const StatusPatch& patch, Done done) {
+  client_->MergePatch(
+      patch.path, *patch.body,
+      [self = shared_from_this(), patch, done](base::Result<kube::Reply> reply, Mono sent) {
+        StatusWritten event{patch.kind, patch.key, bool(reply), false, "", sent};
+        if (reply) {
+          event.version = VersionIn(reply->body);
+        } else if (reply.error().code == Code::kResourceExhausted) {
+          self->Repeat(Class::kOther, reply.error(),
+                       [self, patch](Done again) { self->PatchStatus(patch, again); });
+          return done();
+        } else {
+          const Code code = reply.error().code;
+          event.conflict = code == Code::kAborted || code == Code::kNotFound;
+          event.invalid = code == Code::kInvalidArgument;
+          if (!event.conflict) {
+            base::LogWarning("Status not written; trying again",
+                             {{"object", patch.path.ToString()}, {"error", reply.error().message}});
+          }
+        }
+        self->inbox_.Push(event);
+        done();
       });
 }
 

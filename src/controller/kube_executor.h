@@ -47,6 +47,13 @@ class KubeExecutor : public std::enable_shared_from_this<KubeExecutor> {
   void Repeat(Class job_class, const base::Error& error, Job job);
   void Create(const retirement::Commit& action, Done done);
   void Settle(const retirement::Commit& action, Done done);
+  struct StatusPatch {
+    retirement::Kind kind;
+    retirement::RequestKey key;
+    kube::Path path;
+    std::shared_ptr<const std::string> body;
+  };
+  void PatchStatus(const StatusPatch& patch, Done done);
   bool LeaseIsAlive(const std::string& ns, const base::Result<kube::Reply>& reply);
 
   std::shared_ptr<const kube::Client> client_;

@@ -16,6 +16,7 @@ enum class ErrorClass {
   kCredentials,   // likewise; nothing works until they change
   kExpired,       // likewise; the signature's time
   kAccount,       // nothing of this account can be terminated for now
+  kLane,          // nothing in this region can
   kUnauthorized,  // not allowed for these instances, or for any
   kServer,        // the service failed
   kBusy,          // this instance is busy; it heals

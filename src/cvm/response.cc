@@ -15,6 +15,7 @@ Instance ReadInstance(base::JsonValue value) {
   i.latest_operation = value["LatestOperation"].String();
   i.latest_operation_state = value["LatestOperationState"].String();
   i.latest_operation_error = value["LatestOperationErrorMsg"].String();
+  i.latest_operation_request = value["LatestOperationRequestId"].String();
   return i;
 }
 

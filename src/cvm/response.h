@@ -22,6 +22,7 @@ struct Instance {
   std::string latest_operation{};
   std::string latest_operation_state{};
   std::string latest_operation_error{};
+  std::string latest_operation_request{};
 };
 
 struct ApiError {

@@ -9,6 +9,8 @@ namespace {
 using base::Code;
 
 constexpr base::Millis kDeadline{15'000};
+// Of a lease that is valid for 7 s: a connection that nobody answers must not cost it.
+constexpr base::Millis kLeaseDeadline{2'500};
 constexpr const char* kMetadataOnly =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -80,7 +82,7 @@ http::Request Client::Make(const std::string& method, const Path& path) const {
   http::Request request;
   request.method = method;
   request.url = connection_.server + path.ToString();
-  request.deadline = kDeadline;
+  request.deadline = path.plural == "leases" ? kLeaseDeadline : kDeadline;
   request.headers = {{"Accept", "application/json"}, {"User-Agent", user_agent_}};
   const base::Secret token = connection_.token ? connection_.token->Get() : base::Secret();
   if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token.Reveal());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "retirement/trouble.h"
+
 namespace retirement {
 namespace {
 
@@ -20,14 +22,16 @@ Holdup ForPerson(std::string reason, std::string message) {
           .message = std::move(message),
           .until = {},
           .needs_person = true,
-          .account_wide = false};
+          .account_wide = false,
+          .told_only = false};
 }
 Holdup Heals(std::string reason, std::string message) {
   return {.reason = std::move(reason),
           .message = std::move(message),
           .until = {},
           .needs_person = false,
-          .account_wide = false};
+          .account_wide = false,
+          .told_only = false};
 }
 Holdup Timed(std::string reason, std::string message, Wall until) {
   Holdup h = Heals(std::move(reason), std::move(message));
@@ -73,7 +77,7 @@ Holdup CheckAccepted(const Request& r, const Account* account) {
   return {};
 }
 
-Holdup CheckPermitted(const Request& r, const Account& account, Now now) {
+Holdup CheckPermitted(const Request& r, const Account& account, const LaneState* lane, Now now) {
   const std::string& name = r.spec.account;
   if (r.spec.expires_at && now.wall >= *r.spec.expires_at) {
     return ForPerson("Expired", "spec.schedule.expiresAt has passed; nothing more is started");
@@ -104,11 +108,24 @@ Holdup CheckPermitted(const Request& r, const Account& account, Now now) {
     return Timed("GracePeriod", "the grace period ends at " + base::FormatRfc3339(*grace_end),
                  *grace_end);
   }
+  return CheckTrouble(r, account, lane);
+}
+
+Holdup CheckTrouble(const Request& r, const Account& account, const LaneState* lane) {
+  const std::string& name = r.spec.account;
+  Holdup h;
   if (account.calls_breaker.open()) {
-    return AccountWide("BreakerOpen", "CloudAccount \"" + name + "\" is refused by the cloud: " +
-                                          account.calls_breaker.message());
+    h = AccountWide("BreakerOpen", "CloudAccount \"" + name + "\" is refused by the cloud: " +
+                                       account.calls_breaker.message());
+  } else if (lane != nullptr && lane->breaker.open()) {
+    h = AccountWide("BreakerOpen", "CloudAccount \"" + name + "\" is refused by the cloud in " +
+                                       r.spec.region + ": " + lane->breaker.message());
+  } else if (const Trouble* t = ToldTrouble(account, r.spec.region); t && t->of_account) {
+    h = AccountWide("AccountNotReady",
+                    "CloudAccount \"" + name + "\" is not ready: " + t->reason + ": " + t->message);
   }
-  return {};
+  h.told_only = true;
+  return h;
 }
 
 Holdup CheckReady(const Account& account, const std::string& installation) {

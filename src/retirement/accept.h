@@ -14,8 +14,12 @@ inline constexpr const char* kDryRunExecuted = "DryRunExecuted";
 Holdup CheckAccepted(const Request& request, const Account* account);
 
 /// Why an accepted request may not go on at `now` (S10), the first of: account not ready, expired,
-/// paused, account in DryRun, suspended, hold, notBefore, grace, breaker.
-Holdup CheckPermitted(const Request& request, const Account& account, Now now);
+/// paused, account in DryRun, suspended, hold, notBefore, grace; then what is told only, because it
+/// is tried on: a breaker, trouble of the account.
+Holdup CheckPermitted(const Request& request, const Account& account, const LaneState* lane,
+                      Now now);
+/// The last of these: trouble of the account in the request's region, told only.
+Holdup CheckTrouble(const Request& request, const Account& account, const LaneState* lane);
 
 /// Why an account serves nobody: spec, other installation, credentials.
 Holdup CheckReady(const Account& account, const std::string& installation);

@@ -2,6 +2,7 @@
 
 #include "retirement/accounts.h"
 #include "retirement/members.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
@@ -15,10 +16,31 @@ struct Draft {
   std::string message;
 };
 
-Draft ReadyDraft(const Account& a, const Holdup& not_ready) {
+/// T1: what keeps the account from working, first of all what stops it.
+std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
   const auto kFalse = ConditionStatus::kFalse;
-  if (!not_ready.reason.empty()) return {kFalse, not_ready.reason, not_ready.message};
-  if (a.calls_breaker.open()) return {kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
+  if (!not_ready.reason.empty()) return Draft{kFalse, not_ready.reason, not_ready.message};
+  if (a.calls_breaker.open()) {
+    return Draft{kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
+  }
+  for (const std::string& region : a.lanes) {
+    const auto lane = state.lanes.find({a.object.name, region});
+    if (lane == state.lanes.end() || !lane->second.breaker.open()) continue;
+    return Draft{kFalse, lane->second.breaker.reason(),
+                 region + ": " + lane->second.breaker.message()};
+  }
+  const Trouble* trouble = ToldTrouble(a, "");
+  if (trouble != nullptr && trouble->of_account) {
+    return Draft{kFalse, trouble->reason, trouble->message};
+  }
+  return std::nullopt;
+}
+
+Draft ReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
+  if (const auto draft = NotReadyDraft(state, a, not_ready)) return *draft;
+  if (const Trouble* trouble = ToldTrouble(a, "")) {
+    return {ConditionStatus::kTrue, "Ready", "the account is served; " + trouble->message};
+  }
   if (a.fence_widened > Millis{0}) {
     return {ConditionStatus::kTrue, "Ready",
             "the service refused fresh signatures as expired; they are now made " +
@@ -75,9 +97,9 @@ AccountStatus RenderAccount(const State& state, const Account& a, Now now) {
   status.installation = state.config.installation;
   const Holdup not_ready =
       a.not_ready.reason == "Claiming"
-          ? Holdup{"CredentialsUnknown", "its credentials are being read", {}, false, false}
+          ? Holdup{"CredentialsUnknown", "its credentials are being read", {}, false, false, false}
           : a.not_ready;
-  AddCondition(status, a, "Ready", ReadyDraft(a, not_ready), now);
+  AddCondition(status, a, "Ready", ReadyDraft(state, a, not_ready), now);
   AddCondition(status, a, "CredentialsValid", CredentialsDraft(a), now);
   CountWaiting(state, a, status);
   return status;

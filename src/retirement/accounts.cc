@@ -3,17 +3,24 @@
 #include <algorithm>
 
 #include "retirement/accept.h"
+#include "retirement/faults.h"
 #include "retirement/members.h"
 #include "retirement/registry.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
 
 constexpr Millis kCredentialsAge = seconds{10};
-constexpr Millis kLongestPause = seconds{30};
+constexpr size_t kProbes = 8;  // that a breaker takes in turn
 
 bool SameHoldup(const Holdup& a, const Holdup& b) {
   return a.reason == b.reason && a.message == b.message;
+}
+
+/// It looks with other eyes now.
+void ForgetViewpoints(State& state, const Account& a) {
+  for (const std::string& region : a.lanes) state.LaneOf({a.object.name, region}).here = nullptr;
 }
 
 void AskCredentials(State& state, Account& a, Now now) {
@@ -56,6 +63,8 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   const bool edited = other_source || a.object.generation != o.generation;
   if (is_new || edited) {
     a.dry_run_unknown = false;
+    a.dry_run_proven = false;
+    ProbeNow(state, a, now);
     a.dry_run_executed = is_new && ReadyReason(o) == kDryRunExecuted;
   }
   if (is_new) {
@@ -67,25 +76,25 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
     a.credential.clear();
   }
   a.exists = true;
-  a.suspect = false;
+  if (VersionNumber(o.version) >= a.suspect_version) a.suspect = false;
   a.conflicted = false;
   a.object = o;
+  ForgetViewpoints(state, a);
   a.terminate.SetLimit(o.spec.terminate_per_second, now.mono);
   a.describe.SetLimit(o.spec.describe_per_second, now.mono);
   if (!a.writing) a.observed_fingerprint = FingerprintOf(o.status);
   if (edited && o.errors.empty()) AskCredentials(state, a, now);
 }
 
+/// E0: at most one look a minute after the first ten that were refused.
 void PauseLooks(Account& a, Now now) {
-  const Millis pause = seconds{1} * (1 << std::min(a.unreachable, 5));
-  ++a.unreachable;
-  a.looks_after = now.mono + std::min<Millis>(pause, kLongestPause);
+  const Millis pause = seconds{1} * (1 << std::min(a.refused_looks - 1, 6));
+  a.looks_after = now.mono + std::min<Millis>(pause, kLongestLookPause);
 }
 
 void RejectCredentials(State& state, Account& a, const Refusal& refusal, Now now) {
   a.credentials_valid = ConditionStatus::kFalse;
-  a.credentials_breaker.Trip("CredentialsRejected", refusal.code + ": " + refusal.message,
-                             now.mono);
+  a.credentials_breaker.Trip("CredentialsRejected", Words(refusal), now.mono);
   AskCredentials(state, a, now);
   UpdateReady(state, a, now);
 }
@@ -131,6 +140,7 @@ void OnAccountGone(State& state, const std::string& name, Now now) {
   if (a == nullptr || !a->exists) return;
   a->exists = false;
   a->due = base::kNever;
+  a->troubles.clear();
   RefreshAccount(state, name, now);
 }
 
@@ -155,10 +165,12 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   if (event.credential != before) a->credentials_valid = ConditionStatus::kUnknown;
   a->credentials_read = true;
   a->credential = event.credential;
+  ForgetViewpoints(state, *a);
   if (event.credential.empty()) a->credentials_valid = ConditionStatus::kFalse;
   if (changed || repaired) {
     a->credentials_breaker.Heal();
     a->calls_breaker.Heal();
+    ProbeNow(state, *a, now);
   }
   UpdateReady(state, *a, now);
   TouchAccount(*a, now);
@@ -175,48 +187,120 @@ void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
 void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) {
   if (event.service_time) a.clock.Add(event.service_time->date, event.service_time->received);
   if (std::holds_alternative<std::vector<Sight>>(event.answer)) {
-    a.unreachable = 0;
+    a.refused_looks = 0;
+    a.looks_after = Mono{};
     a.describe.OnSuccess(now.mono);
+    OnSuccess(state, a, Work::kLook, event.lane.region, now);
     if (event.credential == a.credential) AcceptCredentials(state, a, now);
     return;
   }
   const auto& refusal = std::get<Refusal>(event.answer);
-  switch (refusal.fault) {
-    case Fault::kThrottled:
-      a.credentials_breaker.OnInconclusive(now.mono);
-      return a.describe.OnThrottled(now.mono);
-    case Fault::kCredentials:
-    case Fault::kUnauthorized:
-      if (event.credential != a.credential) return;
-      return RejectCredentials(state, a, refusal, now);
-    default:
-      a.credentials_breaker.OnInconclusive(now.mono);
-      return PauseLooks(a, now);
-  }
+  if (refusal.fault == Fault::kCredentials && event.credential != a.credential) return;
+  if (++a.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
+  OnFailure(state, a, Work::kLook, event.lane.region,
+            {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
+  if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
+  if (refusal.fault == Fault::kCredentials) return RejectCredentials(state, a, refusal, now);
+  a.credentials_breaker.OnInconclusive(now.mono);
+  // A rate that falls is enough for a service that is busy now and then.
+  if (refusal.fault != Fault::kThrottled || a.refused_looks >= kRefusedAlike) PauseLooks(a, now);
 }
 
-void OnCallRefused(State& state, Account& a, const Refusal& refusal, Now now) {
-  switch (refusal.fault) {
-    case Fault::kThrottled:
-      return a.terminate.OnThrottled(now.mono);
-    case Fault::kCredentials:
-      return RejectCredentials(state, a, refusal, now);
-    case Fault::kAccount:
-    case Fault::kUnauthorized:
-      a.calls_breaker.Trip("BreakerOpen", refusal.code + ": " + refusal.message, now.mono);
-      TouchAccount(a, now);
-      return RefreshAccount(state, a.object.name, now);
-    default:
-      return;
-  }
-}
+namespace {
 
-void OnCallAccepted(State& state, Account& a, Now now) {
-  a.terminate.OnSuccess(now.mono);
-  if (!a.calls_breaker.open()) return;
-  a.calls_breaker.Heal();
+void TripCalls(State& state, Account& a, const Refusal& refusal, Now now) {
+  const char* reason = refusal.fault == Fault::kCredentials ? "CredentialsRejected" : "BreakerOpen";
+  const bool news = !a.calls_breaker.open() || a.calls_breaker.message() != Words(refusal);
+  a.calls_breaker.Trip(reason, Words(refusal), now.mono);
+  a.groups_from = state.next_group;
+  if (!news) return;
   TouchAccount(a, now);
   RefreshAccount(state, a.object.name, now);
+}
+
+void TripLane(State& state, Account& a, LaneState& lane, const Refusal& refusal, Now now) {
+  const bool news = !lane.breaker.open();
+  lane.breaker.Trip("BreakerOpen", Words(refusal), now.mono);
+  a.groups_from = state.next_group;
+  if (!news) return;
+  TouchAccount(a, now);
+  RefreshAccount(state, a.object.name, now);
+}
+
+/// E1, E0: the same answer to whatever is sent, and nothing accepted, is not about instances. Nor
+/// is a denial or a fault of a whole batch, if both of its halves meet it.
+bool MeetsEverything(const Account& a, const Refusal& refusal, size_t members, Now now) {
+  const FaultRule& rule = RuleOf(refusal.fault);
+  if (rule.about == About::kAccount || rule.about == About::kCall) return true;
+  if (rule.about != About::kBatch) return false;
+  const bool proven = IsProven(a, now);
+  if (a.calls_breaker.open()) return !proven;
+  return !proven && a.refused_in_a_row >= kRefusedAlike && (members > 1 || a.refused_in_a_row > 3);
+}
+
+/// Slowing down is enough for a service that is busy now and then.
+int PatienceWith(Fault fault) {
+  if (fault == Fault::kThrottled) return kThrottledAlike;
+  return fault == Fault::kExpired ? kRefusedAlike : 1;
+}
+
+/// Whether it keeps the account from working, or is about an instance.
+bool IsOfAccount(Fault fault, size_t members) {
+  const About about = RuleOf(fault).about;
+  if (about == About::kBatch) return members > 1 || fault == Fault::kServer;
+  return about != About::kInstance;
+}
+
+}  // namespace
+
+bool IsProven(const Account& a, Now now) {
+  return a.accepted_at != Mono{} && now.mono < a.accepted_at + kProvenFor;
+}
+
+bool OnCallRefused(State& state, Account& a, LaneState& lane, const Refusal& refusal,
+                   size_t members, Now now) {
+  const FaultRule& rule = RuleOf(refusal.fault);
+  if (std::exchange(a.refused_code, refusal.code) != refusal.code) a.refused_in_a_row = 0;
+  ++a.refused_in_a_row;
+  OnFailure(state, a, Work::kCall, lane.lane.region,
+            {ReadyReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members)},
+            now);
+  if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);
+  if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);
+  if (rule.about == About::kLane) {
+    TripLane(state, a, lane, refusal, now);
+    return true;
+  }
+  if (!MeetsEverything(a, refusal, members, now)) return false;
+  // Slowing down is enough for a service that is busy now and then.
+  if (a.refused_in_a_row >= PatienceWith(refusal.fault)) TripCalls(state, a, refusal, now);
+  return true;
+}
+
+void OnCallAccepted(State& state, Account& a, LaneState& lane, Now now) {
+  a.terminate.OnSuccess(now.mono);
+  a.accepted_at = now.mono;
+  a.refused_in_a_row = 0;
+  OnSuccess(state, a, Work::kCall, lane.lane.region, now);
+  if (!a.calls_breaker.open() && !lane.breaker.open()) return;
+  a.calls_breaker.Heal();
+  lane.breaker.Heal();
+  TouchAccount(a, now);
+  RefreshAccount(state, a.object.name, now);
+}
+
+void ProbeNow(State& state, Account& a, Now now) {
+  a.calls_breaker.ProbeNow(now.mono);
+  a.looks_after = std::min(a.looks_after, now.mono);
+  for (const std::string& region : a.lanes) {
+    LaneState& lane = state.LaneOf({a.object.name, region});
+    lane.breaker.ProbeNow(now.mono);
+    lane.ledger.commit_after = std::min(lane.ledger.commit_after, now.mono);
+  }
+}
+
+bool IsProbing(const Account& a, const LaneState& lane) {
+  return a.calls_breaker.open() || lane.breaker.open();
 }
 
 Mono LooksAllowedAt(const Account& a, Now now) {
@@ -230,10 +314,24 @@ Mono LooksAllowedAt(const Account& a, Now now) {
   return at;
 }
 
-Mono CallsAllowedAt(const Account& a, Now now) {
+Mono CallsAllowedAt(const Account& a, const LaneState& lane, Now now) {
   if (!a.exists || !a.not_ready.reason.empty()) return base::kNever;
-  const Mono at = a.terminate.Next(now.mono);
-  return a.calls_breaker.open() ? std::max(at, a.calls_breaker.Next()) : at;
+  Mono at = a.terminate.Next(now.mono);
+  for (const Breaker* breaker : {&a.calls_breaker, &lane.breaker}) {
+    if (breaker->open()) at = std::max(at, breaker->Next());
+  }
+  return at;
+}
+
+const Viewpoint* ViewpointOf(State& state, const Lane& lane) {
+  const auto account = state.accounts.find(lane.account);
+  if (account == state.accounts.end() || account->second.credential.empty()) return nullptr;
+  LaneState& here = state.LaneOf(lane);
+  if (here.here == nullptr) {
+    here.here = state.identities.At(lane.region, account->second.credential,
+                                    account->second.object.spec.endpoint);
+  }
+  return here.here;
 }
 
 CallOptions OptionsOf(const Account& a) {
@@ -247,13 +345,22 @@ void KeepCredentialsFresh(State& state, Account& a, Now now) {
 
 namespace {
 
-/// One id of the account, to ask the service whether it accepts the credentials now.
+/// One id of the account, to ask the service whether it accepts the credentials now: in turn, and
+/// of those that were seen if there are any.
 std::optional<std::pair<Lane, InstanceId>> AnyTarget(const State& state, const Account& a) {
+  std::vector<std::pair<Lane, InstanceId>> seen;
+  std::optional<std::pair<Lane, InstanceId>> any;
   for (const auto& [key, r] : state.requests) {
-    if (r->spec.account != a.object.name || r->spec.members.empty() || !r->IsAccepted()) continue;
-    return std::pair(r->lane(), r->spec.members.front().id);
+    if (r->spec.account != a.object.name || !r->IsAccepted()) continue;
+    for (size_t i = 0; i < r->spec.members.size() && seen.size() < kProbes; ++i) {
+      const std::pair<Lane, InstanceId> probe{r->lane(), r->members[i].id};
+      if (!r->members[i].charge.empty()) seen.push_back(probe);
+      if (!any) any = probe;
+    }
+    if (seen.size() == kProbes) break;
   }
-  return std::nullopt;
+  if (seen.empty()) return any;
+  return seen[a.probe_turn % seen.size()];
 }
 
 bool WaitsForCredentials(const Account& a) {
@@ -269,6 +376,7 @@ void ProbeCredentials(State& state, Account& a, Now now) {
   if (!probe) return;
   a.describe.TryTake(now.mono);
   a.credentials_breaker.OnSend();
+  ++a.probe_turn;
   state.Do(Observe{probe->first, OptionsOf(a), {probe->second}});
 }
 
@@ -277,6 +385,7 @@ void ProbeCredentials(State& state, Account& a, Now now) {
 void DriveAccounts(State& state, Now now) {
   if (!state.Leading(now) || !state.Synced() || state.stopping) return;
   for (auto& [name, a] : state.accounts) {
+    DriveTrouble(state, a, now);
     if (!WaitsForCredentials(a)) continue;
     KeepCredentialsFresh(state, a, now);
     ProbeCredentials(state, a, now);
@@ -287,6 +396,7 @@ Mono NextAccountWake(const State& state, Now now) {
   Mono next = base::kNever;
   if (state.stopping) return next;
   for (const auto& [name, a] : state.accounts) {
+    next = std::min(next, NextTrouble(a));
     if (!WaitsForCredentials(a)) continue;
     next = std::min(next, std::max(now.mono, a.credentials_asked + kCredentialsAge));
     if (a.credentials_breaker.open() && !IsForeign(state, a) && AnyTarget(state, a)) {

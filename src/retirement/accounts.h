@@ -15,9 +15,17 @@ void OnAccountStatusWritten(State& state, const StatusWritten& event, Now now);
 
 /// What any answer to DescribeInstances tells about the account.
 void OnDescribeAnswer(State& state, Account& account, const Observed& event, Now now);
-/// What the refusal of a TerminateInstances tells about the account.
-void OnCallRefused(State& state, Account& account, const Refusal& refusal, Now now);
-void OnCallAccepted(State& state, Account& account, Now now);
+/// What a refused TerminateInstances tells about the account, its lane, or both. True when it is
+/// not about the instances of the batch: those are sought no further.
+bool OnCallRefused(State& state, Account& account, LaneState& lane, const Refusal& refusal,
+                   size_t members, Now now);
+/// A call was accepted so recently that a refusal is not about the account.
+bool IsProven(const Account& account, Now now);
+void OnCallAccepted(State& state, Account& account, LaneState& lane, Now now);
+/// A person asks: what waits for a probe is tried now.
+void ProbeNow(State& state, Account& account, Now now);
+/// Calls are probed, one instance at a time.
+bool IsProbing(const Account& account, const LaneState& lane);
 
 /// Decides anew whether the account is ready; its requests follow.
 void UpdateReady(State& state, Account& account, Now now);
@@ -26,9 +34,11 @@ bool IsForeign(const State& state, const Account& account);
 
 /// When DescribeInstances may next be sent for it; kNever while it is not ready.
 Mono LooksAllowedAt(const Account& account, Now now);
-/// When TerminateInstances may next be sent for it.
-Mono CallsAllowedAt(const Account& account, Now now);
+/// When TerminateInstances may next be sent for it in this lane.
+Mono CallsAllowedAt(const Account& account, const LaneState& lane, Now now);
 CallOptions OptionsOf(const Account& account);
+/// From where a lane is seen with the present credentials; null without.
+const Viewpoint* ViewpointOf(State& state, const Lane& lane);
 /// Credentials that we last read more than ten seconds ago are read again.
 void KeepCredentialsFresh(State& state, Account& account, Now now);
 

@@ -17,6 +17,7 @@ struct CallOptions {
   std::string endpoint{};
   bool use_get = false;
   std::string signature{};
+  bool operator==(const CallOptions&) const = default;
 };
 
 /// DescribeInstances for 1..100 ids.

@@ -3,11 +3,13 @@
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
 #include "retirement/entries.h"
+#include "retirement/faults.h"
 #include "retirement/judge.h"
 #include "retirement/members.h"
 #include "retirement/outcomes.h"
 #include "retirement/search.h"
 #include "retirement/targets.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
@@ -23,6 +25,8 @@ void OnAccepted(State& state, Entry& entry, Now now) {
   for (Target* t : entry.targets) {
     t->accepted = true;
     t->retries = 0;
+    t->not_before = Mono{};
+    t->refused_sight = 0;
     t->group = 0;
     t->server_faults = 0;
     ShowInBatch(state, *t, MemberState::kVerifying, Reason::kNone, now);
@@ -30,42 +34,50 @@ void OnAccepted(State& state, Entry& entry, Now now) {
   ReassessEntry(state, entry, now);
 }
 
-void OnUnclear(State& state, Entry& entry, const Answered& event, Now now) {
+/// Nobody knows yet what it did: every member is observed before anything else is decided (S4).
+void AwaitEffect(State& state, Entry& entry, Mono last_acceptance, Reason shown, Now now) {
   entry.object.phase = BatchPhase::kAmbiguous;
-  entry.object.error_message = event.refusal.message;
   entry.stage = Stage::kCalled;
   entry.dirty = true;
   MarkCalled(entry, true, now);
-  Unsettle(entry, entry.committed_at + entry.object.call_validity);
+  Unsettle(entry, last_acceptance);
   CountBatch(state, entry, "Ambiguous");
   state.Do(Tally{Tally::What::kAmbiguous, entry.object.lane, "", 1});
-  for (Target* t : entry.targets) {
-    ShowInBatch(state, *t, MemberState::kVerifying, Reason::kAmbiguous, now);
-  }
-  ReassessEntry(state, entry, now);
+  for (Target* t : entry.targets) ShowInBatch(state, *t, MemberState::kVerifying, shown, now);
 }
 
-void Postpone(Target& t, Reason reason, Now now) {
-  const Millis delay =
-      std::min<Millis>(kFirstRetry * (1 << std::min<int>(t.retries, 5)), kLongestRetry);
-  t.not_before = now.mono + delay;
-  t.wait_reason = reason;
-  if (t.retries < 100) ++t.retries;
+void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, const Answered& event,
+               Now now) {
+  entry.object.error_message = event.refusal.message;
+  CountFutile(lane.ledger, now);
+  OnFailure(state, account, Work::kCall, lane.lane.region,
+            {"ServiceError", "no clear answer to a call: " + Words(event.refusal)}, now);
+  AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
+              now);
+  ReassessEntry(state, entry, now);
 }
 
 Finish FinishOf(const Refusal& refusal) {
   Finish f;
-  f.state = refusal.fault == Fault::kBlocked || refusal.fault == Fault::kUnauthorized
-                ? MemberState::kBlocked
-                : MemberState::kFailed;
+  const MendedBy mended_by = RuleOf(refusal.fault).mended_by;
+  f.state = mended_by == MendedBy::kNobody ? MemberState::kFailed : MemberState::kBlocked;
   f.reason = refusal.reason;
-  f.message = refusal.code + ": " + refusal.message;
+  f.message = Words(refusal);
   return f;
 }
 
-bool IsAboutOneInstance(Fault fault) {
-  return fault == Fault::kBlocked || fault == Fault::kFinal || fault == Fault::kSplit ||
-         fault == Fault::kUnauthorized || fault == Fault::kDryRunOk;
+/// E0: what one instance was refused for is remembered with it until its sight changes, a person
+/// asks, or the back-off ends.
+void Remember(Target& t, const Refusal& refusal, Now now) {
+  const FaultRule& rule = RuleOf(refusal.fault);
+  if (t.retries < 100) ++t.retries;
+  t.not_before = now.mono + BackOff(rule, t.retries);
+  t.refused_sight = SightPrint(t.sight);
+  t.wait_reason = refusal.reason == Reason::kNone ? rule.waits : refusal.reason;
+  const Wall next = now.wall + (t.not_before - now.mono);
+  t.wait_message = std::make_shared<const std::string>(
+      "refused at " + base::FormatRfc3339(now.wall) + ", next try at " + base::FormatRfc3339(next) +
+      ": " + Words(refusal));
 }
 
 /// Groups of a refused batch are called apart from each other from now on.
@@ -76,32 +88,34 @@ void Regroup(State& state, const std::vector<Target*>& targets, const Refusal& r
   }
 }
 
-/// E1: a single member is decided; of several one is sought. Faults of the service are repeated
-/// a few times first; busy ones wait.
-void Sort(State& state, const std::vector<Target*>& targets, const Refusal& refusal, Now now) {
-  if (refusal.fault == Fault::kServer) {
-    for (Target* t : targets) {
-      ++t->server_faults;
-      Postpone(*t, Reason::kNone, now);
-    }
-    if (targets.front()->server_faults <= kServerFaultsBeforeSplit) return;
+/// S4: the service failed, and what it did nobody knows. After a few of these one of the members
+/// may be the reason.
+void OnServiceFault(State& state, LaneState& lane, Entry& entry, const Refusal& refusal,
+                    bool meets_everything, Now now) {
+  CountFutile(lane.ledger, now);
+  for (Target* t : entry.targets) {
+    ++t->server_faults;
+    Remember(*t, refusal, now);
+    // When everything meets it, the breaker waits for all of them.
+    if (meets_everything) t->not_before = now.mono + kFirstRetry;
   }
-  if (targets.size() > 1) return Regroup(state, targets, refusal);
-  if (refusal.fault == Fault::kBusy || refusal.fault == Fault::kObserve) {
-    Postpone(*targets.front(), refusal.reason, now);
-  }
+  const bool divide = entry.targets.front()->server_faults > kServerFaultsBeforeSplit;
+  if (divide && !meets_everything) Regroup(state, entry.targets, refusal);
+  AwaitEffect(state, entry, now.mono - kClockError, Reason::kServiceError, now);
+  ReassessEntry(state, entry, now);
 }
 
-/// Whole-account refusals, and denials that name no instance: the breaker holds everything.
-bool ConcernsAccount(const Refusal& refusal, size_t members) {
-  return refusal.fault == Fault::kAccount ||
-         (refusal.fault == Fault::kUnauthorized && members > 1 && refusal.hinted.empty());
+bool IsAboutOneInstance(Fault fault) {
+  const FaultRule& rule = RuleOf(fault);
+  return (rule.about == About::kBatch || rule.about == About::kInstance) &&
+         rule.mended_by != MendedBy::kTime;
 }
 
 /// A dry run that the service would have accepted, or whose parameter it does not know.
 void OnDryRunAnswer(State& state, Account& account, const std::vector<Target*>& targets,
                     const Refusal& refusal, Now now) {
   if (refusal.fault == Fault::kDryRunOk) {
+    account.dry_run_proven = true;
     for (Target* t : targets) ShowAnswer(state, *t, "", now);
   } else {
     account.dry_run_unknown = true;
@@ -115,52 +129,100 @@ bool EndsDryRun(const Entry& entry, const Refusal& refusal) {
          (refusal.fault == Fault::kDryRunOk || refusal.code.starts_with("UnknownParameter"));
 }
 
-void OnRejected(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
-  const Refusal& refusal = event.refusal;
-  entry.object.error_code = refusal.code;
-  entry.object.error_message = refusal.message;
-  MarkCalled(entry, false, now);
-  const std::vector<Target*> targets = entry.targets;
+/// Ends an entry whose call was refused; its members go free.
+std::vector<Target*> CloseRejected(State& state, Entry& entry) {
+  std::vector<Target*> targets = std::move(entry.targets);
   entry.targets.clear();
   for (Target* t : targets) Release(*t);
   entry.object.phase = BatchPhase::kRejected;
   entry.stage = Stage::kClosed;
   entry.dirty = true;
   CountBatch(state, entry, "Rejected");
-  if (EndsDryRun(entry, refusal)) return OnDryRunAnswer(state, account, targets, refusal, now);
-  if (ConcernsAccount(refusal, targets.size())) {
-    OnCallRefused(state, account, refusal, now);
-  } else {
-    Sort(state, targets, refusal, now);
+  return targets;
+}
+
+/// E1: a single member is decided; of several one is sought.
+void Decide(State& state, const std::vector<Target*>& targets, const Refusal& refusal, Now now) {
+  if (targets.size() > 1) {
+    Regroup(state, targets, refusal);
+    return ReassessIds(state, IdsOf(targets), now);
   }
-  if (targets.size() == 1 && IsAboutOneInstance(refusal.fault)) {
-    PruneClaims(state, *targets.front(), now);
-    return Conclude(state, *targets.front(), FinishOf(refusal), now);
+  Target& t = *targets.front();
+  Remember(t, refusal, now);
+  if (!IsAboutOneInstance(refusal.fault)) return ReassessIds(state, {t.id}, now);
+  PruneClaims(state, t, now);
+  Conclude(state, t, FinishOf(refusal), now);
+}
+
+/// Nothing is wrong with its members; they wait for the breaker, a single probe in turn.
+void WaitForBreaker(State& state, const std::vector<Target*>& targets, const Refusal& refusal,
+                    Now now) {
+  if (targets.size() == 1) {
+    Remember(*targets.front(), refusal, now);
+    targets.front()->not_before = now.mono + kFirstRetry;
   }
   ReassessIds(state, IdsOf(targets), now);
+}
+
+void OnRejected(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
+  const Refusal& refusal = event.refusal;
+  LaneState& lane = state.LaneOf(entry.object.lane);
+  const size_t members = entry.targets.size();
+  entry.object.error_code = refusal.code;
+  entry.object.error_message = refusal.message;
+  if (EndsDryRun(entry, refusal)) {
+    MarkCalled(entry, false, now);
+    return OnDryRunAnswer(state, account, CloseRejected(state, entry), refusal, now);
+  }
+  const bool meets_everything = OnCallRefused(state, account, lane, refusal, members, now);
+  if (RuleOf(refusal.fault).may_have_worked) {
+    return OnServiceFault(state, lane, entry, refusal, meets_everything, now);
+  }
+  MarkCalled(entry, false, now);
+  const std::vector<Target*> targets = CloseRejected(state, entry);
+  if (meets_everything) {
+    CountFutile(lane.ledger, now);
+    // A probe of one that is denied or unfit is told on the instance, too.
+    const bool of_account = RuleOf(refusal.fault).about == About::kAccount ||
+                            RuleOf(refusal.fault).about == About::kLane ||
+                            refusal.fault == Fault::kSplit;
+    if (members > 1 || of_account) return WaitForBreaker(state, targets, refusal, now);
+  } else if (!IsProven(account, now)) {
+    CountFutile(lane.ledger, now);
+  }
+  Decide(state, targets, refusal, now);
 }
 
 /// Nothing was looked at: the same entry may be sent again while its signature lasts.
 void OnRefusedUnseen(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
   const Refusal& refusal = event.refusal;
+  LaneState& lane = state.LaneOf(entry.object.lane);
   entry.stage = Stage::kReady;
   entry.object.error_code = refusal.code;
   entry.object.error_message = refusal.message;
   if (refusal.fault == Fault::kExpired && event.fence_was_fresh) {
     account.fence_widened = std::min<Millis>(account.fence_widened + seconds{30}, kSignatureAge);
     TouchAccount(account, now);
+  }
+  // Credentials that have changed meanwhile are not refused with those.
+  if (refusal.fault == Fault::kCredentials && entry.object.credential != account.credential) {
     return Abandon(state, entry, now);
   }
-  if (refusal.fault == Fault::kExpired) return Abandon(state, entry, now);
-  OnCallRefused(state, account, refusal, now);
-  if (refusal.fault == Fault::kCredentials) return Abandon(state, entry, now);
+  OnCallRefused(state, account, lane, refusal, entry.targets.size(), now);
+  CountFutile(lane.ledger, now);
+  entry.call_after = now.mono + BackOff(RuleOf(refusal.fault), entry.sends);
+  if (refusal.fault != Fault::kThrottled) return Abandon(state, entry, now);
 }
 
-void OnNotSent(Entry& entry, const Answered& event, Now now) {
+void OnNotSent(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
+  LaneState& lane = state.LaneOf(entry.object.lane);
   entry.stage = Stage::kReady;
   --entry.sends;
-  entry.call_after = now.mono + seconds{1};
+  CountFutile(lane.ledger, now);
+  entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
+  OnFailure(state, account, Work::kCall, lane.lane.region,
+            {"ServiceUnreachable", event.refusal.message}, now);
 }
 
 /// The service did what it was asked to try only: the batch is a real one, and no call follows.
@@ -186,21 +248,26 @@ void OnAnswered(State& state, const Answered& event, Now now) {
   entry->object.request_id = event.request_id;
   if (event.outcome != Answered::Outcome::kNotSent) entry->object.answered = now.wall;
   // Whatever it was, a probe has ended.
-  if (event.outcome != Answered::Outcome::kAccepted)
+  LaneState& lane = state.LaneOf(event.lane);
+  if (event.outcome != Answered::Outcome::kAccepted) {
     account->calls_breaker.OnInconclusive(now.mono);
+    lane.breaker.OnInconclusive(now.mono);
+  }
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
-      OnCallAccepted(state, *account, now);
+      OnCallAccepted(state, *account, lane, now);
+      lane.ledger.futile = 0;
+      lane.ledger.commit_after = std::min(lane.ledger.commit_after, now.mono);
       if (entry->object.dry_run) OnDryRunExecuted(state, *account, *entry, now);
       return OnAccepted(state, *entry, now);
     case Answered::Outcome::kNotSent:
-      return OnNotSent(*entry, event, now);
+      return OnNotSent(state, *account, *entry, event, now);
     case Answered::Outcome::kRefusedUnseen:
       return OnRefusedUnseen(state, *account, *entry, event, now);
     case Answered::Outcome::kRejected:
       return OnRejected(state, *account, *entry, event, now);
     case Answered::Outcome::kUnclear:
-      return OnUnclear(state, *entry, event, now);
+      return OnUnclear(state, *account, lane, *entry, event, now);
   }
 }
 

@@ -11,7 +11,14 @@ namespace retirement {
 namespace {
 
 constexpr size_t kUncalledAhead = 2;  // batches committed or being committed, not called yet
+constexpr size_t kMostIds = 100;      // CVM API, TerminateInstances, InstanceIds (S1)
 constexpr Millis kRetentionInterval = minutes{1};
+
+/// S12: the watch has shown the entry itself, so every earlier one of whatever lane is known. Who makes
+/// a later one that names the same instance sees this one before he calls.
+bool IsEchoed(const State& state, const Entry& entry) {
+  return state.view.ProvenAt(Kind::kBatch) >= entry.committed_at;
+}
 
 /// engine.md, corrections 3: the earliest of all that ends our right to send.
 Mono SendBefore(const State& state, const Account& account, const Entry& entry, Now now) {
@@ -28,7 +35,7 @@ Mono SendBefore(const State& state, const Account& account, const Entry& entry, 
 void Send(State& state, Account& account, Entry& entry, Mono send_before) {
   Call call{entry.object.lane,
             entry.object.sequence,
-            OptionsOf(account),
+            entry.options,
             {},
             entry.object.release_address,
             entry.object.release_disks,
@@ -39,6 +46,7 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before) {
             send_before};
   for (const BatchMember& m : entry.object.members) call.ids.push_back(m.id);
   account.calls_breaker.OnSend();
+  state.LaneOf(entry.object.lane).breaker.OnSend();
   entry.stage = Stage::kCalling;
   ++entry.sends;
   state.Do(Tally{Tally::What::kBatchSize, entry.object.lane, "", double(call.ids.size())});
@@ -46,11 +54,14 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before) {
 }
 
 /// Asks everything anew right before the call; what no longer holds is abandoned and packed anew.
-void DriveReady(State& state, Account& account, Entry& entry, Now now) {
+void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, Now now) {
   const Mono until = SendBefore(state, account, entry, now);
   const bool may_renew = ViewUntil(state, account, entry) <= now.mono + kFenceMargin;
-  const bool credentials = entry.object.credential == account.credential;
-  if (!AllWanted(state, entry) || !credentials || account.suspect || state.stopping) {
+  const bool as_written =
+      entry.object.credential == account.credential && entry.options == OptionsOf(account);
+  // A breaker is probed with one instance.
+  const bool too_many = IsProbing(account, lane) && entry.targets.size() > 1;
+  if (!AllWanted(state, entry) || !as_written || too_many || account.suspect || state.stopping) {
     return Abandon(state, entry, now);
   }
   if (until <= now.mono && !(may_renew && entry.fresh_until > now.mono + kFenceMargin &&
@@ -58,8 +69,10 @@ void DriveReady(State& state, Account& account, Entry& entry, Now now) {
     return Abandon(state, entry, now);
   }
   if (entry.object.version.empty()) return;  // S3: not in the log at present
-  if (now.mono < entry.call_after || CallsAllowedAt(account, now) > now.mono) return;
+  if (now.mono < entry.call_after || CallsAllowedAt(account, lane, now) > now.mono) return;
+  if (!IsEchoed(state, entry)) return;
   if (!ConfirmView(state, account, entry, now) || until <= now.mono) return;
+  if (!AllStillPacked(state, entry, now)) return Abandon(state, entry, now);
   if (!account.terminate.TryTake(now.mono)) return;
   Send(state, account, entry, until);
 }
@@ -74,12 +87,44 @@ size_t UncalledOf(const State& state, const Account& account) {
   return count;
 }
 
+/// A first dry run asks with one instance, alone: the service may not know the parameter.
+bool AsksAlone(const Account& account) {
+  return account.object.spec.server_side_dry_run && !account.dry_run_proven;
+}
+
+bool IsAsking(const LaneState& lane) {
+  return std::any_of(lane.ledger.open.begin(), lane.ledger.open.end(), [](const auto& item) {
+    return item.second.object.dry_run && item.second.stage != Stage::kClosed;
+  });
+}
+
+bool IsAsking(const State& state, const Account& account) {
+  return std::any_of(account.lanes.begin(), account.lanes.end(), [&](const std::string& region) {
+    const auto lane = state.lanes.find({account.object.name, region});
+    return lane != state.lanes.end() && IsAsking(lane->second);
+  });
+}
+
+/// A probe, or a first dry run, is awaited before anything else is committed.
+bool HasEnoughAhead(const State& state, const Account& account, const LaneState& lane) {
+  if (AsksAlone(account) && IsAsking(state, account)) return true;
+  return UncalledOf(state, account) >= (IsProbing(account, lane) ? 1 : kUncalledAhead);
+}
+
 bool MayPack(const State& state, const LaneState& lane, const Account& account, Now now) {
   if (state.stopping || account.suspect || lane.ledger.draft) return false;
   if (lane.ledger.reading != 0) return false;
-  if (UncalledOf(state, account) >= kUncalledAhead || now.mono < lane.ledger.commit_after)
-    return false;
-  return CallsAllowedAt(account, now) <= now.mono + kCommitAhead;
+  if (HasEnoughAhead(state, account, lane) || now.mono < lane.ledger.commit_after) return false;
+  return CallsAllowedAt(account, lane, now) <= now.mono + kCommitAhead;
+}
+
+/// Somebody ends by hand what nobody can observe any more.
+void CloseByHand(State& state, LaneState& lane, Now now) {
+  std::vector<uint64_t> closing;
+  for (const auto& [sequence, entry] : lane.ledger.open) {
+    if (entry.stage == Stage::kCalled && !entry.object.close.empty()) closing.push_back(sequence);
+  }
+  for (const uint64_t sequence : closing) EndByHand(state, lane.ledger.open.at(sequence), now);
 }
 
 /// What was deleted by hand is written again as a whole: a version that is empty stands for that.
@@ -98,10 +143,11 @@ void RecordDirty(State& state, LaneState& lane, Now now) {
 
 void DriveLane(State& state, LaneState& lane, Account& account, Now now) {
   for (auto& [sequence, entry] : lane.ledger.open) {
-    if (entry.stage == Stage::kReady) DriveReady(state, account, entry, now);
+    if (entry.stage == Stage::kReady) DriveReady(state, lane, account, entry, now);
   }
   while (MayPack(state, lane, account, now)) {
-    auto cut = lane.packer.Take(state.config.window, now.mono);
+    const bool one = IsProbing(account, lane) || AsksAlone(account);
+    auto cut = lane.packer.Take(state.config.window, now.mono, one ? 1 : kMostIds);
     if (!cut) break;
     KeepCredentialsFresh(state, account, now);
     Draft(state, lane, account, *std::move(cut), now);
@@ -120,23 +166,49 @@ void ForgetHistory(State& state, Now now) {
   });
 }
 
-/// Closed entries are kept for the retention, the newest of a lane for ever.
+/// The smaller of our own and the service's time: a clock that jumps ahead deletes nothing. Nothing
+/// before the service was heard.
+std::optional<Wall> AgeingTime(const State& state, Now now) {
+  std::optional<Wall> service;
+  for (const auto& [name, account] : state.accounts) {
+    const auto heard = account.clock.At(now.mono);
+    if (heard && (!service || *heard < *service)) service = heard;
+  }
+  if (!service) return std::nullopt;
+  return std::min(*service, now.wall);
+}
+
+/// Entries with effect live for the retention; those without for an hour, and not more than a
+/// hundred of them but the youngest, which may still tell of a call; the newest of a lane for ever.
+std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Wall time) {
+  std::vector<uint64_t> old;
+  size_t futile = 0;
+  for (auto it = lane.ledger.closed.rbegin(); it != lane.ledger.closed.rend(); ++it) {
+    const Closed& closed = it->second;
+    const Millis age = time - closed.end;
+    bool is_old = age > state.config.batch_retention;
+    if (!closed.effect) {
+      is_old =
+          is_old || age > kFutileRetention || (++futile > kMostFutile && age > kMaxEffectLag * 2);
+    }
+    if (is_old && it->first != lane.ledger.highest) old.push_back(it->first);
+  }
+  return old;
+}
+
 void DeleteOld(State& state, Now now) {
   if (now.mono < state.retention_check) return;
   state.retention_check = now.mono + kRetentionInterval;
   SweepTargets(state, now);
+  const auto time = AgeingTime(state, now);
+  if (!time) return;
   bool deleted = false;
   for (auto& [key, lane] : state.lanes) {
     const Account* account = state.FindAccount(key.account);
     if (account != nullptr && IsForeign(state, *account)) continue;
-    for (auto it = lane.ledger.closed.begin(); it != lane.ledger.closed.end();) {
-      const bool old = now.wall - it->second > state.config.batch_retention;
-      if (!old || it->first == lane.ledger.highest) {
-        ++it;
-        continue;
-      }
-      state.Do(DeleteBatch{lane.lane, it->first});
-      it = lane.ledger.closed.erase(it);
+    for (const uint64_t sequence : OldOf(state, lane, *time)) {
+      state.Do(DeleteBatch{lane.lane, sequence});
+      lane.ledger.closed.erase(sequence);
       deleted = true;
     }
   }
@@ -145,18 +217,19 @@ void DeleteOld(State& state, Now now) {
 
 Mono NextOfLane(const State& state, const LaneState& lane, const Account& account, Now now) {
   Mono next = base::kNever;
-  const Mono calls = CallsAllowedAt(account, now);
+  const Mono calls = CallsAllowedAt(account, lane, now);
   for (const auto& [sequence, entry] : lane.ledger.open) {
     if (entry.dirty && !entry.recording) next = std::min(next, entry.record_after);
     if (entry.stage != Stage::kReady) continue;
     next = std::min(next, std::max(SendBefore(state, account, entry, now), now.mono + seconds{1}));
-    if (!entry.object.version.empty()) next = std::min(next, std::max(calls, entry.call_after));
+    const bool in_log = !entry.object.version.empty() && IsEchoed(state, entry);
+    if (in_log) next = std::min(next, std::max(calls, entry.call_after));
   }
   if (lane.ledger.draft && lane.ledger.draft->stage == Stage::kDraft) {
     next = std::min(next, std::max(lane.ledger.commit_after, now.mono + seconds{1}));
   }
   if (lane.ledger.draft || lane.ledger.reading != 0 || state.stopping) return next;
-  if (UncalledOf(state, account) >= kUncalledAhead) return next;
+  if (HasEnoughAhead(state, account, lane)) return next;
   if (calls == base::kNever || account.suspect) return next;
   const Mono pack = std::max(lane.packer.Next(state.config.window), lane.ledger.commit_after);
   return std::min(next, std::max(pack, calls - kCommitAhead));
@@ -172,6 +245,7 @@ void DriveBatches(State& state, Now now) {
   for (size_t i = 0; i < lanes.size(); ++i) {
     LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
     Account* account = state.FindAccount(lane.lane.account);
+    CloseByHand(state, lane, now);
     if (account != nullptr) DriveLane(state, lane, *account, now);
     RecordDirty(state, lane, now);
   }

@@ -15,7 +15,7 @@ void OnCommitted(State& state, const Committed& event, Now now);
 void OnAnswered(State& state, const Answered& event, Now now);
 void OnRecorded(State& state, const Recorded& event, Now now);
 /// Open entries that the log lacked after a list are written again.
-void RestoreMissing(State& state, uint64_t epoch, Now now);
+void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now now);
 
 /// Judges a target in an open entry whose call has ended; the time of its next look, if any.
 std::optional<Mono> ReassessCalled(State& state, Target& target, Now now);

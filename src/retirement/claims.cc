@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "retirement/judge.h"
+
 namespace retirement {
 namespace {
 
@@ -29,10 +31,16 @@ bool IsDuplicateBlock(const MemberStatus& m) {
   return m.state == MemberState::kBlocked && m.reason == Reason::kDuplicateRequest;
 }
 
-bool MayOwn(const Claim& claim) {
+bool IsMistaken(const Target& t, const Claim& claim) {
+  if (!InSpec(claim) || !t.observed || !t.present) return false;
+  return !IsExpected(t, claim.request->spec.members[claim.member].expect.get());
+}
+
+bool MayOwn(const Target& t, const Claim& claim) {
   const Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
   if (!InSpec(claim) || !r.Executes() || !r.IsPermitted() || r.deleting) return false;
+  if (IsMistaken(t, claim)) return false;
   return !IsFinal(m.state) || (m.state == MemberState::kBlocked && !IsDuplicateBlock(m));
 }
 
@@ -51,13 +59,15 @@ bool MayAsk(const State& state, const Claim& claim) {
   const auto found = state.accounts.find(r.spec.account);
   if (found == state.accounts.end()) return false;
   const Account& account = found->second;
-  return account.object.spec.server_side_dry_run && !account.object.spec.paused &&
+  const AccountSpec& spec = account.object.spec;
+  return spec.server_side_dry_run && !spec.paused && spec.mode == Mode::kExecute &&
          !account.dry_run_unknown;
 }
 
 const Claim* FindOwner(const State& state, const Target& t) {
   if (IsHeld(t)) return nullptr;
-  if (const Claim* owner = Oldest(t, MayOwn)) return owner;
+  if (const Claim* owner = Oldest(t, [&](const Claim& claim) { return MayOwn(t, claim); }))
+    return owner;
   return Oldest(t, [&](const Claim& claim) { return MayAsk(state, claim); });
 }
 

@@ -11,8 +11,11 @@ MemberStatus& MemberOf(const Claim& claim);
 bool InSpec(const Claim& claim);
 /// Blocked by another intent; it stays so until somebody asks to look again.
 bool IsDuplicateBlock(const MemberStatus& member);
-/// It could own: accepted, permitted, Execute, not done.
-bool MayOwn(const Claim& claim);
+/// It could own: accepted, permitted, Execute, not done, and what it expects is not contradicted:
+/// an obstacle of the request gives the instance up to the next claim.
+bool MayOwn(const Target& target, const Claim& claim);
+/// What it expects differs from what is seen.
+bool IsMistaken(const Target& target, const Claim& claim);
 /// A dry run that asks the service: its account says serverSideDryRun and nothing stands against
 /// a call.
 bool MayAsk(const State& state, const Claim& claim);

@@ -1,6 +1,7 @@
 #include "retirement/commits.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
@@ -10,6 +11,7 @@
 #include "retirement/outcomes.h"
 #include "retirement/sights.h"
 #include "retirement/targets.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
@@ -37,11 +39,26 @@ bool IsFreshEnough(const Target& t, Now now) {
   return FreshUntil(t) > now.mono + kCommitAhead + kFenceMargin;
 }
 
+void TellNoCommit(State& state, LaneState& lane, Account& account, Now now) {
+  const bool no_time = !account.clock.At(now.mono);
+  lane.ledger.commit_after = now.mono + kCommitRetry;
+  OnFailure(state, account, Work::kCommit, lane.lane.region,
+            no_time ? Failure{"ClockSuspect",
+                              "the answers of the service carry no Date, on which "
+                              "the fence of a call rests"}
+                    : Failure{"LogNotWritable",
+                              "the numbers of RetirementBatches are used up: the "
+                              "newest was not written by this operator"},
+            now);
+}
+
 void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
   Entry& draft = *lane.ledger.draft;
   const auto service_now = account.clock.At(now.mono);
-  if (!service_now) return;
-  draft.object.sequence = lane.ledger.highest + 1;
+  const uint64_t last = std::max(lane.ledger.highest, lane.ledger.named);
+  if (!service_now || last >= kLastSequence) return TellNoCommit(state, lane, account, now);
+  if (!AllStillPacked(state, draft, now)) return DropDraft(state, lane, now);
+  draft.object.sequence = last + 1;
   // What the fence was widened by belongs to the entry: everybody who settles it must know.
   draft.object.call_validity =
       std::min<Millis>(account.object.spec.call_validity + account.fence_widened, kSignatureAge);
@@ -56,6 +73,8 @@ void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
 void Draft(State& state, LaneState& lane, Account& account, Packer::Cut cut, Now now) {
   Entry entry;
   entry.object = MakeBatch(lane, account, cut, state.config);
+  entry.options = OptionsOf(account);
+  entry.key = cut.key;
   entry.fresh_until = base::kNever;
   std::sort(cut.targets.begin(), cut.targets.end(),
             [](const Target* a, const Target* b) { return a->id < b->id; });
@@ -68,6 +87,7 @@ void Draft(State& state, LaneState& lane, Account& account, Packer::Cut cut, Now
     }
     t->place = Place::kBatch;
     t->batch = 0;
+    t->packed = std::make_unique<const Sight>(t->sight);
     entry.fresh_until = std::min(entry.fresh_until, FreshUntil(*t));
     entry.targets.push_back(t);
     entry.object.members.push_back({t->id, t->owner->key, t->owner->uid, BatchResult::kNone, {}});
@@ -77,7 +97,12 @@ void Draft(State& state, LaneState& lane, Account& account, Packer::Cut cut, Now
 }
 
 /// Also that no entry of somebody else has taken a member away.
-bool AllWanted(const State& state, const Entry& entry) {
+bool AllStillPacked(State& state, const Entry& entry, Now now) {
+  return std::all_of(entry.targets.begin(), entry.targets.end(),
+                     [&](const Target* t) { return StillPacked(state, *t, entry.key, now); });
+}
+
+bool AllWanted(State& state, const Entry& entry) {
   if (entry.targets.size() != entry.object.members.size()) return false;
   for (size_t i = 0; i < entry.targets.size(); ++i) {
     const BatchMember& member = entry.object.members[i];
@@ -117,13 +142,68 @@ void DriveDraft(State& state, LaneState& lane, Account& account, Now now) {
   Entry& draft = *lane.ledger.draft;
   if (draft.stage != Stage::kDraft) return;
   if (state.stopping || !AllWanted(state, draft) || account.suspect ||
-      draft.object.credential != account.credential ||
+      draft.object.credential != account.credential || draft.options != OptionsOf(account) ||
       draft.fresh_until <= now.mono + kFenceMargin) {
     return DropDraft(state, lane, now);
   }
   if (now.mono < lane.ledger.commit_after || lane.ledger.reading != 0) return;
   if (!ConfirmView(state, account, draft, now)) return;
   CommitDraft(state, lane, account, now);
+}
+
+namespace {
+
+/// What the watch has to show before an object is trusted again: its deletion, or this version.
+uint64_t AwaitedVersion(bool found, const std::string& version) {
+  return found ? VersionNumber(version) : std::numeric_limits<uint64_t>::max();
+}
+
+void Suspect(State& state, Kind kind, Now now) {
+  auto& since = state.suspects[kind];
+  if (since == Mono{}) since = now.mono;
+}
+
+bool AnySuspect(const State& state, Kind kind) {
+  if (kind == Kind::kAccount) {
+    return std::any_of(state.accounts.begin(), state.accounts.end(),
+                       [](const auto& item) { return item.second.exists && item.second.suspect; });
+  }
+  return std::any_of(state.requests.begin(), state.requests.end(),
+                     [](const auto& item) { return item.second->suspect; });
+}
+
+/// The watch has so long to catch up by itself.
+constexpr Millis kCatchUp = seconds{2};
+constexpr Millis kRelistInterval = minutes{1};
+
+Mono RelistAt(const State& state, Kind kind, Mono since) {
+  const auto last = state.reconnected.find(kind);
+  const Mono next = last == state.reconnected.end() ? Mono{} : last->second + kRelistInterval;
+  return std::max(since + kCatchUp, next);
+}
+
+}  // namespace
+
+void DriveSuspects(State& state, Now now) {
+  for (auto it = state.suspects.begin(); it != state.suspects.end();) {
+    const auto [kind, since] = *it;
+    if (now.mono < RelistAt(state, kind, since)) {
+      ++it;
+      continue;
+    }
+    it = state.suspects.erase(it);
+    if (!AnySuspect(state, kind)) continue;
+    state.reconnected[kind] = now.mono;
+    state.Do(Reconnect{kind});
+  }
+}
+
+Mono NextSuspect(const State& state) {
+  Mono next = base::kNever;
+  for (const auto& [kind, since] : state.suspects) {
+    next = std::min(next, RelistAt(state, kind, since));
+  }
+  return next;
 }
 
 void OnConfirmed(State& state, const Confirmed& event, Now now) {
@@ -135,7 +215,8 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
       if (same) account->confirmed_at = std::max(account->confirmed_at, event.sent);
       if (!same) {
         account->suspect = true;
-        state.Do(Reconnect{Kind::kAccount});
+        account->suspect_version = AwaitedVersion(event.account->found, event.account->version);
+        Suspect(state, Kind::kAccount, now);
       }
     }
   }
@@ -143,14 +224,15 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
   for (const LiveRequest& live : event.requests) {
     Request* r = state.FindRequest(live.key);
     if (r == nullptr) continue;
-    if (live.found && live.uid == r->uid && live.generation == r->generation && !live.deleting &&
-        live.hold == r->hold) {
+    if (live.found && live.uid == r->uid && live.generation == r->generation &&
+        live.deleting == r->deleting && live.hold == r->hold) {
       continue;
     }
     r->suspect = true;
+    r->suspect_version = AwaitedVersion(live.found, live.version);
     differs = true;
   }
-  if (differs) state.Do(Reconnect{Kind::kRequest});
+  if (differs) Suspect(state, Kind::kRequest, now);
   for (auto& [key, lane] : state.lanes) {
     const auto resolve = [&](Entry& entry, Stage back, Mono& retry_after) {
       if (entry.stage != Stage::kConfirming || entry.confirm_token != event.token) return;
@@ -180,6 +262,21 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
 
 }  // namespace
 
+namespace {
+
+/// A number that is refused came from a status: the log's own highest counts again.
+void OnCommitFailed(State& state, LaneState& lane, const Committed& event, Now now) {
+  if (event.outcome == Committed::Outcome::kInvalid) lane.ledger.named = 0;
+  CountFutile(lane.ledger, now);
+  lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + kCommitRetry);
+  Account* account = state.FindAccount(lane.lane.account);
+  if (account == nullptr) return;
+  OnFailure(state, *account, Work::kCommit, lane.lane.region,
+            {"LogNotWritable", event.error.empty() ? "no answer" : event.error}, now);
+}
+
+}  // namespace
+
 void OnCommitted(State& state, const Committed& event, Now now) {
   LaneState& lane = state.LaneOf(event.lane);
   const auto& draft = lane.ledger.draft;
@@ -194,6 +291,10 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       entry.object.version = event.version;
       entry.stage = Stage::kReady;
       entry.epoch = state.epoch;
+      state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, entry.committed_at);
+      if (Account* a = state.FindAccount(event.lane.account)) {
+        OnSuccess(state, *a, Work::kCommit, event.lane.region, now);
+      }
       for (Target* t : entry.targets) {
         t->batch = event.sequence;
         ShowInBatch(state, *t, MemberState::kSubmitted, Reason::kNone, now);
@@ -212,10 +313,9 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       break;
     case Committed::Outcome::kFailed:
     case Committed::Outcome::kInvalid:
+      OnCommitFailed(state, lane, event, now);
       break;
   }
-  lane.ledger.commit_after =
-      now.mono + (event.outcome == Committed::Outcome::kExists ? Millis{0} : kCommitRetry);
   for (Target* t : lane.ledger.draft->targets) ForgetSight(*t);
   DropDraft(state, lane, now);
 }

@@ -24,6 +24,17 @@ inline constexpr base::Millis kSightAge = seconds{60};
 inline constexpr base::Millis kPrepaidSightAge = seconds{10};
 // Gone = absent from two complete answers at least this far apart.
 inline constexpr base::Millis kAbsenceGap = seconds{3};
+// Without an accepted call of ours absence is no hurry (S8): so long, in so many complete answers,
+// with looks so far apart; a longer gap breaks the row.
+inline constexpr base::Millis kForeignAbsence = minutes{5};
+inline constexpr int kForeignAbsences = 4;
+inline constexpr base::Millis kAbsenceLook = seconds{60};
+inline constexpr base::Millis kLongestAbsenceGap = seconds{150};
+// When more than a fifth of what a lane knows, and more than five, vanish at once: so long,
+// steadily.
+inline constexpr base::Millis kSuspiciousAbsence = minutes{30};
+inline constexpr size_t kSuspiciousCount = 5;
+inline constexpr size_t kSuspiciousShare = 5;  // one in so many
 // An id that was never seen ends as NeverObserved after being absent for so long: young
 // instances may be missing from the first answers.
 inline constexpr base::Millis kNeverObservedAfter = seconds{10};
@@ -49,10 +60,30 @@ inline constexpr base::Millis kVerifyDeadline = minutes{15};
 inline constexpr base::Millis kFirstRetry = seconds{10};
 inline constexpr base::Millis kLongestRetry = minutes{5};
 
+// E0, futility. What one instance is refused for is tried again after this, doubling to six hours.
+inline constexpr base::Millis kFirstRefused = minutes{5};
+// A breaker probes after 5 s, doubling to this.
+inline constexpr base::Millis kLongestProbe = hours{2};
+// Commits of a lane without success are so far apart, doubling.
+inline constexpr base::Millis kFirstFutile = seconds{1};
+inline constexpr base::Millis kLongestFutile = minutes{5};
+// An account in which a call was accepted so recently is not refused as a whole.
+inline constexpr base::Millis kProvenFor = minutes{1};
+// So many refusals in a row, and nothing else, are not about single instances.
+inline constexpr int kRefusedAlike = 3;
+inline constexpr int kThrottledAlike = 8;
+// Looks that fail pause, doubling from a second.
+inline constexpr base::Millis kLongestLookPause = minutes{1};
+// Trouble that lasts so long is told on the account and its requests (T1).
+inline constexpr base::Millis kTroubleTold = seconds{10};
+// Entries without effect are deleted after so long, and when there are more of them in a lane.
+inline constexpr base::Millis kFutileRetention = hours{1};
+inline constexpr size_t kMostFutile = 100;
+
 // Status: what waits is told after it has not changed for so long, progress at most so often.
 inline constexpr base::Millis kStatusQuiet = seconds{2};
 inline constexpr base::Millis kStatusProgress = seconds{10};
 // What holds a whole account is told on its requests only after so long.
-inline constexpr base::Millis kAccountWideQuiet = minutes{1};
+inline constexpr base::Millis kAccountWideQuiet = seconds{3};
 
 }  // namespace retirement

@@ -4,6 +4,7 @@
 
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
+#include "retirement/commits.h"
 #include "retirement/outbox.h"
 #include "retirement/registry.h"
 #include "retirement/sights.h"
@@ -55,7 +56,7 @@ Mono NextWake(const State& s, Now now) {
   if (!s.Leading(now) || !s.Synced()) return base::kNever;
   Mono next = std::min(NextWallWake(s, now), NextWrite(s));
   next = std::min(next, std::min(NextAccountWrite(s), NextBatchWake(s, now)));
-  next = std::min(next, NextAccountWake(s, now));
+  next = std::min(next, std::min(NextAccountWake(s, now), NextSuspect(s)));
   return s.stopping ? next : std::min(next, NextLook(s, now));
 }
 
@@ -68,6 +69,7 @@ StepResult Engine::Step(const Event& event, Now now) {
   OnWallTime(state_, now);
   SendLooks(state_, now);
   DriveAccounts(state_, now);
+  DriveSuspects(state_, now);
   DriveBatches(state_, now);
   Flush(state_, now);
   FlushAccounts(state_, now);

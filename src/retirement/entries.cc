@@ -69,7 +69,10 @@ void ReassessIds(State& state, const std::vector<InstanceId>& ids, Now now) {
 void ReleaseAll(State& state, Entry& entry, Now now) {
   const std::vector<Target*> targets = std::move(entry.targets);
   entry.targets.clear();
-  for (Target* t : targets) Release(*t);
+  for (Target* t : targets) {
+    CancelLook(*t);
+    Release(*t);
+  }
   ReassessIds(state, IdsOf(targets), now);
 }
 
@@ -87,6 +90,7 @@ void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now) {
 }
 
 void Abandon(State& state, Entry& entry, Now now) {
+  CountFutile(state.LaneOf(entry.object.lane).ledger, now);
   CloseUnchanged(state, entry, entry.sends == 0 ? BatchPhase::kAbandoned : BatchPhase::kRejected,
                  now);
 }
@@ -104,6 +108,26 @@ void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
   }
 }
 
+void EndByHand(State& state, Entry& entry, Now now) {
+  for (Target* t : entry.targets) RecordResult(entry, *t, BatchResult::kUnknown, now);
+  entry.object.error_code = "ClosedByHand";
+  entry.object.error_message = entry.object.close;
+  entry.object.verified = now.wall;
+  CloseUnchanged(state, entry, BatchPhase::kVerified, now);
+}
+
+bool HasEffect(const BatchObject& o) {
+  if (o.phase == BatchPhase::kRejected || o.phase == BatchPhase::kAbandoned) return false;
+  return std::any_of(o.members.begin(), o.members.end(),
+                     [](const BatchMember& m) { return m.result != BatchResult::kUntouched; });
+}
+
+void CountFutile(Ledger& ledger, Now now) {
+  const Millis wait = kFirstFutile * (1 << std::min(ledger.futile, 10));
+  if (ledger.futile < 100) ++ledger.futile;
+  ledger.commit_after = now.mono + std::min<Millis>(wait, kLongestFutile);
+}
+
 /// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.
 void MarkCalled(Entry& entry, bool may_have_worked, Now now) {
   for (Target* t : entry.targets) {
@@ -111,6 +135,7 @@ void MarkCalled(Entry& entry, bool may_have_worked, Now now) {
     t->last_call_end = now.mono;
     t->by_us = t->by_us || may_have_worked;
     t->verify_until = now.mono + kVerifyDeadline;
+    t->unchanged_since = Mono{};
     ++t->attempts;
     t->request_id = CloudRequestId(entry.object.request_id);
   }

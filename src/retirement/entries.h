@@ -15,9 +15,9 @@ Entry* FindEntry(State& state, const Lane& lane, uint64_t sequence);
 void Release(Target& target);
 void ReleaseAll(State& state, Entry& entry, Now now);
 std::vector<InstanceId> IdsOf(const std::vector<Target*>& targets);
-/// Reassesses by id, because a Target may go while others are reassessed.
 /// Ends an entry of which every member was observed, or taken out by another entry.
 void CloseIfDone(State& state, Entry& entry, Now now);
+/// Reassesses by id, because a Target may go while others are reassessed.
 void ReassessIds(State& state, const std::vector<InstanceId>& ids, Now now);
 void ReassessEntry(State& state, Entry& entry, Now now);
 /// Members that were removed from their spec leave the status once their batch lets them go.
@@ -29,6 +29,12 @@ void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now);
 void Abandon(State& state, Entry& entry, Now now);
 void DropDraft(State& state, LaneState& lane, Now now);
 
+/// A person ends an entry as it stands: what was not observed is Unknown, and judged anew.
+void EndByHand(State& state, Entry& entry, Now now);
+/// It did something, or may have: what it says is kept longer.
+bool HasEffect(const BatchObject& object);
+/// E0: commits that no accepted call follows are ever further apart; an accepted one starts anew.
+void CountFutile(Ledger& ledger, Now now);
 /// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.
 void MarkCalled(Entry& entry, bool may_have_worked, Now now);
 /// S4: until the settle time is over the call may still be on its way.

@@ -81,7 +81,8 @@ enum class Fault : uint8_t {
   kThrottled,     // refused before anything was looked at
   kCredentials,   // likewise; the account can do nothing until they change
   kExpired,       // likewise: the signature's time
-  kAccount,       // the whole account is refused for now: unpaid, quota
+  kAccount,       // the whole account is refused for now: unpaid, quota, MFA
+  kLane,          // nothing can be done in this region
   kUnauthorized,  // these instances, or the account, may not be terminated by us
   kServer,        // the service failed; worth repeating, then worth splitting
   kBusy,          // this instance is busy; it heals

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "retirement/durations.h"
 
 namespace retirement {
@@ -27,15 +28,9 @@ Mono NextVerifyLook(const Target& t, Now now) {
   return now.mono + std::clamp<Millis>(age / 4, kFirstLook, kLongestLook);
 }
 
-bool MatchesExpectation(const Target& t, const Expectation& e) {
-  if (!e.name.empty() && e.name != t.sight.name) return false;
-  const auto& ips = t.sight.private_ips;
-  return e.private_ip.empty() || std::find(ips.begin(), ips.end(), e.private_ip) != ips.end();
-}
-
-/// A sight of another lane, or under other credentials, proves nothing here.
+/// A sight from elsewhere proves nothing here.
 bool SeenHere(const Target& t, const Wanted& w) {
-  return t.observed && t.seen_lane == w.lane && t.seen_credential == w.credential;
+  return t.observed && t.seen_lane == w.lane && t.seen_from == w.from && w.from != nullptr;
 }
 
 /// From when on an observation of this target counts: it began after the call had time to show.
@@ -59,24 +54,45 @@ Finish Gone(const Target& t) {
   return f;
 }
 
-/// S8: absence proves something only where the instance was seen, by whom it was seen.
-bool KnownHere(const Target& t, const Wanted& w) {
-  if (w.called_as_we_are) return true;
-  return std::any_of(t.known.begin(), t.known.end(), [&](const Sighting& s) {
-    return s.lane == w.lane && s.credential == w.credential;
-  });
+constexpr const char* kAbsent = "it is not listed any more; absence is believed after five minutes";
+constexpr const char* kManyAbsent =
+    "it is not listed any more, like many others of this account at once; if that is right, "
+    "annotate cvm-retirement.dev/requestedAt, else it is believed after half an hour";
+
+/// S8: after an accepted call two absences prove it gone; without one absence is no hurry.
+Verdict JudgeKnownAbsent(const Target& t, const Wanted& w, Now now) {
+  const Millis absent_for = t.seen_at - t.first_absent;
+  if (t.accepted || t.retired_before) {
+    if (absent_for >= kAbsenceGap) return Gone(t);
+    return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
+  }
+  const bool asked = t.asked_at != Mono{} && t.asked_at >= t.first_absent;
+  const bool wait = w.suspicious && !asked;
+  const Millis needed = wait ? kSuspiciousAbsence : kForeignAbsence;
+  if (absent_for >= needed && t.absences >= kForeignAbsences) return Gone(t);
+  return LookAt{std::max(now.mono, t.seen_at + kAbsenceLook), Reason::kServiceError,
+                wait ? kManyAbsent : kAbsent};
 }
 
-/// Absent: gone when absent twice with a gap, and known to have existed (S8).
 Verdict JudgeAbsent(const Target& t, const Wanted& w, Now now) {
-  const bool known = KnownHere(t, w);
+  if (IsKnownFrom(t, w.from)) return JudgeKnownAbsent(t, w, now);
   const Millis absent_for = t.seen_at - t.first_absent;
-  const Millis needed = known ? kAbsenceGap : kNeverObservedAfter;
-  if (absent_for < needed) return LookAt{std::max(now.mono, t.first_absent + needed)};
-  if (known) return Gone(t);
-  return Finish{.state = MemberState::kFailed,
-                .reason = Reason::kNeverObserved,
-                .message = "no such instance in this account and region, and none was seen before"};
+  if (absent_for < kNeverObservedAfter) {
+    return LookAt{std::max(now.mono, t.first_absent + kNeverObservedAfter)};
+  }
+  const char* message =
+      t.known.empty() ? "no such instance in this account and region, and none was seen before"
+                      : "these credentials do not list it, and were never seen to list what "
+                        "those that saw it did; restore those, or correct the account";
+  return Finish{
+      .state = MemberState::kFailed, .reason = Reason::kNeverObserved, .message = message};
+}
+
+/// Of the others the vendor does not say what TerminateInstances does (CVM API,
+/// InstanceChargeType).
+bool IsKnownCharge(std::string_view charge) {
+  return charge == kPrepaid || charge == "POSTPAID_BY_HOUR" || charge == "SPOTPAID" ||
+         charge == "CDHPAID";
 }
 
 Finish Refused(Reason reason, MemberState state, std::string message) {
@@ -85,13 +101,20 @@ Finish Refused(Reason reason, MemberState state, std::string message) {
 
 /// What keeps a present instance from being called for good or until somebody acts.
 std::optional<Finish> PresentObstacle(const Target& t, const Wanted& w) {
-  if (w.expect && !MatchesExpectation(t, *w.expect)) {
+  if (!IsExpected(t, w.expect)) {
     return Refused(Reason::kExpectMismatch, MemberState::kBlocked,
                    "the instance is not the expected one: its name or private IP differs; correct "
                    "spec.instances or the id");
   }
   const bool prepaid = IsPrepaid(t);
-  if (IsInBin(t) && w.intent.prepaid == PrepaidPolicy::kRecycle) return std::nullopt;  // done
+  if (IsInBin(t) && (!prepaid || w.intent.prepaid == PrepaidPolicy::kRecycle)) {
+    return std::nullopt;  // done
+  }
+  if (!IsKnownCharge(t.sight.charge.view())) {
+    return Refused(Reason::kChargeTypeRefused, MemberState::kFailed,
+                   "how instances of charge type " + std::string(t.sight.charge.view()) +
+                       " are terminated is not documented; they are not called");
+  }
   if (prepaid && w.use_get && w.intent.prepaid == PrepaidPolicy::kRecycle) {
     return Refused(Reason::kChargeTypeRefused, MemberState::kFailed,
                    "an account with api.method GET takes prepaid instances only with "
@@ -119,12 +142,33 @@ std::optional<Finish> PresentObstacle(const Target& t, const Wanted& w) {
 }
 
 Verdict JudgeBin(const Target& t, const Wanted& w) {
-  if (w.intent.prepaid != PrepaidPolicy::kDestroy) {
+  if (!IsPrepaid(t) || w.intent.prepaid != PrepaidPolicy::kDestroy) {
     return Finish{.state = MemberState::kRecycled,
                   .reason = t.by_us ? Reason::kRetiredByUs : Reason::kRetiredByOther,
                   .result = BatchResult::kRecycled};
   }
   return Pack{.step = Step::kSecond, .fresh_until = FreshUntil(t)};
+}
+
+std::string WhyItWaits(const Target& t) { return t.wait_message ? *t.wait_message : ""; }
+
+/// What has to pass before a call can be thought of; nothing when nothing has to.
+std::optional<LookAt> MustWait(const Target& t, Now now) {
+  const Mono soon = now.mono + std::min<Millis>(RetryAfter(t) / 2, kLongestLook);
+  // A sight that does not say what it is justifies nothing.
+  if (t.sight.charge.empty() || t.sight.state.empty()) {
+    return LookAt{now.mono + kLongestLook, Reason::kServiceError,
+                  "DescribeInstances shows it without a state or charge type"};
+  }
+  if (IsGoing(t.sight.state) || t.sight.operating) {
+    return LookAt{soon, Reason::kOperationInProgress};
+  }
+  if (IsTransitional(t.sight.state)) return LookAt{soon, Reason::kInstanceBusy};
+  // E0: not before its back-off has ended; a look meanwhile may show that the cause is gone.
+  if (now.mono < t.not_before) {
+    return LookAt{std::min(t.not_before, now.mono + kBlockedLook), t.wait_reason, WhyItWaits(t)};
+  }
+  return std::nullopt;
 }
 
 Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
@@ -135,16 +179,10 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
     return Refused(Reason::kResurrected, MemberState::kFailed,
                    "the log says that it was retired, yet it exists; a person must look");
   }
-  if (const auto obstacle = PresentObstacle(t, w)) return *obstacle;
-  if (IsGoing(t.sight.state) || t.sight.operating) {
-    return LookAt{now.mono + std::min<Millis>(RetryAfter(t) / 2, kLongestLook),
-                  Reason::kOperationInProgress};
+  if (!t.sight.charge.empty() && !t.sight.state.empty()) {
+    if (const auto obstacle = PresentObstacle(t, w)) return *obstacle;
   }
-  if (IsTransitional(t.sight.state)) {
-    return LookAt{now.mono + std::min<Millis>(RetryAfter(t) / 2, kLongestLook),
-                  Reason::kInstanceBusy};
-  }
-  if (now.mono < t.not_before) return LookAt{t.not_before, t.wait_reason};
+  if (const auto wait = MustWait(t, now)) return *wait;
   if (IsInBin(t)) return JudgeBin(t, w);
   // S5: whatever is not prepaid gets one accepted call in its life.
   if (!IsPrepaid(t) && t.accepted) {
@@ -158,72 +196,164 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
 
 bool IsPrepaid(const Target& t) { return t.sight.charge.view() == kPrepaid; }
 
-bool IsInBin(const Target& t) { return IsPrepaid(t) && t.sight.state == "SHUTDOWN"; }
+bool IsInBin(const Target& t) { return t.sight.state == "SHUTDOWN"; }
+
+bool IsExpected(const Target& t, const Expectation* e) {
+  if (e == nullptr) return true;
+  if (!e->name.empty() && e->name != t.sight.name) return false;
+  const auto& ips = t.sight.private_ips;
+  return e->private_ip.empty() || std::find(ips.begin(), ips.end(), e->private_ip) != ips.end();
+}
+
+bool IsKnownFrom(const Target& t, const Viewpoint* from) {
+  return from != nullptr && std::any_of(t.known.begin(), t.known.end(),
+                                        [&](const Viewpoint* v) { return Same(*v, *from); });
+}
+
+bool IsMissing(const Target& t) {
+  return t.observed && !t.present && !t.concluded && !t.accepted && !t.retired_before &&
+         IsKnownFrom(t, t.seen_from);
+}
+
+uint64_t SightPrint(const Sight& s) {
+  base::Fingerprint f;
+  f.Add(s.state).Add(s.charge.view()).Add(int64_t(s.operating));
+  f.Add(int64_t(s.protected_from_termination));
+  return f.value();
+}
+
+Mono SettledAt(const Target& t) {
+  return std::max(t.settle_until, t.last_call_end + kMaxEffectLag);
+}
 
 Mono FreshUntil(const Target& t) {
   return t.seen_at + (IsPrepaid(t) ? kPrepaidSightAge : kSightAge);
 }
 
 Verdict Judge(const Target& t, const Wanted& w, Now now) {
+  if (t.look_denied) {
+    return Refused(t.wait_reason, MemberState::kBlocked, WhyItWaits(t));
+  }
   const Mono counts_from = CountsFrom(t);
   if (now.mono < t.settle_until) return LookAt{counts_from, Reason::kAmbiguous};
   if (!SeenHere(t, w) || t.seen_at < counts_from) return LookAt{std::max(now.mono, counts_from)};
   if (!t.present) return JudgeAbsent(t, w, now);
   // Fresh enough to last until the call, or a full queue of stale ones would turn in a circle.
-  if (now.mono + kCommitAhead + kFenceMargin >= FreshUntil(t)) return LookAt{now.mono};
+  if (now.mono + w.ahead >= FreshUntil(t)) return LookAt{now.mono};
   return JudgePresent(t, w, now);
 }
 
 namespace {
 
-/// The look proves that the call left no trace: sent late enough, instance as before, not busy.
-bool Untouched(const Target& t, Step step) {
-  if (!t.present || t.sight.operating || IsGoing(t.sight.state)) return false;
-  if (t.seen_at < std::max(t.settle_until, t.last_call_end + kMaxEffectLag)) return false;
+/// Where it was before the step: outside the bin before the first, in it before the second.
+bool IsWhereItWas(const Target& t, Step step) {
   return step == Step::kSecond ? IsInBin(t) : !IsInBin(t);
 }
 
+/// S8a: the service says itself that the operation of this very call has failed.
+bool FailedByOwnWords(const Target& t, const Called& c) {
+  return t.sight.terminated_last && t.sight.operation_failed && !c.request_id.empty() &&
+         t.sight.operation_request == c.request_id;
+}
+
+/// A termination that was not there when it was packed, and that may be ours.
+bool HasNewTermination(const Target& t) {
+  if (!t.sight.terminated_last || t.sight.operation_failed) return false;
+  return !t.packed || !t.packed->terminated_last ||
+         t.packed->operation_request != t.sight.operation_request;
+}
+
+/// The looks prove that the call left no trace: sent late enough, twice, and the instance exactly
+/// as it was packed. Of an entry that another process packed no more is known than that it is at
+/// rest.
+bool LeftNoTrace(const Target& t, Now now) {
+  if (!t.present || t.sight.operating || t.sight.charge.empty() || t.sight.state.empty()) {
+    return false;
+  }
+  const std::string_view state = t.sight.state;
+  if (IsGoing(state) || IsTransitional(state) || HasNewTermination(t)) return false;
+  if (t.packed && SightPrint(*t.packed) != SightPrint(t.sight)) return false;
+  const Mono settled = SettledAt(t);
+  return t.unchanged_since >= settled && t.seen_at >= t.unchanged_since + kAbsenceGap &&
+         now.mono >= settled;
+}
+
+/// S5, S8a: whether the call may be repeated, now that it shows no effect.
+bool IsUntouched(const Target& t, const Called& c, Now now) {
+  if (!t.present || !IsWhereItWas(t, c.step)) return false;
+  const bool at_rest =
+      !t.sight.operating && !IsGoing(t.sight.state) && !IsTransitional(t.sight.state);
+  const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t) && t.seen_at >= t.asked_at;
+  if (c.phase != BatchPhase::kAccepted) return LeftNoTrace(t, now) || (asked && at_rest);
+  const bool prepaid_first = IsPrepaid(t) && c.step == Step::kFirst;
+  return prepaid_first && at_rest && (FailedByOwnWords(t, c) || asked);
+}
+
 LookAt LookAgain(const Target& t, Now now) {
+  const bool settling = now.mono < t.settle_until;
   return {std::max(NextVerifyLook(t, now), t.settle_until),
-          now.mono < t.settle_until ? Reason::kAmbiguous : Reason::kNone};
+          settling ? Reason::kAmbiguous : Reason::kNone};
+}
+
+constexpr const char* kHowToClose =
+    "; a person who knows better ends the entry: annotate the RetirementBatch with "
+    "cvm-retirement.dev/close=\"who: why\"";
+
+std::string WhyNoEffect(const Target& t, const Wanted& w) {
+  if (!SeenHere(t, w)) return std::string("nobody can look at it any more") + kHowToClose;
+  if (!t.present) {
+    return std::string(
+               "it is not listed, and these credentials were never seen to list what those "
+               "of the call did; restore those") +
+           kHowToClose;
+  }
+  if (!t.sight.operation_error.empty()) {
+    return "the call was accepted but shows no effect: " + t.sight.operation_error;
+  }
+  return "the call was accepted but shows no effect";
+}
+
+/// Absent in an open entry: after an accepted call two looks prove it gone, else as without one.
+Verdict JudgeCalledAbsent(const Target& t, const Wanted& w, const Called& c, Now now) {
+  if (c.phase != BatchPhase::kAccepted) {
+    Verdict verdict = JudgeKnownAbsent(t, w, now);
+    if (auto* look = std::get_if<LookAt>(&verdict)) look->reason = Reason::kAmbiguous;
+    return verdict;
+  }
+  if (t.seen_at - t.first_absent >= kAbsenceGap) return Gone(t);
+  return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
+}
+
+/// Nothing it shows is an end: look again, or tell that a person is needed.
+Verdict NotYet(const Target& t, const Wanted& w, LookAt next, Now now) {
+  if (now.mono < t.verify_until || now.mono < t.settle_until) return next;
+  return Finish{.state = MemberState::kBlocked,
+                .reason = Reason::kVerifyDeadlineExceeded,
+                .message = WhyNoEffect(t, w)};
 }
 
 }  // namespace
 
-Verdict JudgeCalled(const Target& t, const Wanted& w, Step step, BatchPhase phase, Now now) {
+Verdict JudgeCalled(const Target& t, const Wanted& w, const Called& c, Now now) {
   const Mono counts_from = std::max(t.settle_until, t.last_call_end);
   if (!SeenHere(t, w) || t.seen_at < counts_from) {
-    return LookAt{std::max(counts_from, t.observed ? NextVerifyLook(t, now) : now.mono),
-                  now.mono < t.settle_until ? Reason::kAmbiguous : Reason::kNone};
+    const Mono when = std::max(counts_from, t.observed ? NextVerifyLook(t, now) : now.mono);
+    return NotYet(t, w, {when, now.mono < t.settle_until ? Reason::kAmbiguous : Reason::kNone},
+                  now);
   }
   if (!t.present) {
-    const bool gap = t.seen_at - t.first_absent >= kAbsenceGap;
-    if (gap && KnownHere(t, w)) return Gone(t);
-    if (!gap) return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
+    if (IsKnownFrom(t, w.from)) return JudgeCalledAbsent(t, w, c, now);
+    return NotYet(t, w, LookAgain(t, now), now);
   }
-  if (step == Step::kFirst && t.present && IsInBin(t) && !t.sight.operating) {
+  if (c.step == Step::kFirst && IsInBin(t) && !t.sight.operating) {
     return Finish{.state = MemberState::kRecycled,
                   .reason = Reason::kRetiredByUs,
                   .result = BatchResult::kRecycled};
   }
-  // S5: an accepted call is followed by another one only for a prepaid instance that was seen
-  // outside the bin since; never by a second second call.
-  const bool may_repeat = phase != BatchPhase::kAccepted || (IsPrepaid(t) && step == Step::kFirst);
-  if (may_repeat && Untouched(t, step)) {
+  if (IsUntouched(t, c, now)) {
     return Finish{.state = MemberState::kWaiting, .result = BatchResult::kUntouched};
   }
-  if (now.mono >= t.verify_until) {
-    return Finish{
-        .state = MemberState::kBlocked,
-        .reason = Reason::kVerifyDeadlineExceeded,
-        .message = !t.present
-                       ? std::string("it is not listed, and these credentials never "
-                                     "saw it; restore those of the call")
-                       : "the call was accepted but shows no effect" +
-                             (t.sight.operation_error.empty() ? std::string()
-                                                              : ": " + t.sight.operation_error)};
-  }
-  return LookAgain(t, now);
+  return NotYet(t, w, LookAgain(t, now), now);
 }
 
 std::string Obstacle(const Target& t, const Wanted& w) {
@@ -231,8 +361,9 @@ std::string Obstacle(const Target& t, const Wanted& w) {
   if (const auto obstacle = PresentObstacle(t, w)) {
     return std::string(ToString(obstacle->reason)) + ": " + obstacle->message;
   }
-  if (IsInBin(t) && w.intent.prepaid == PrepaidPolicy::kRecycle)
+  if (IsInBin(t) && (!IsPrepaid(t) || w.intent.prepaid == PrepaidPolicy::kRecycle)) {
     return "already in the recycle bin";
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "retirement/durations.h"
 #include "retirement/target.h"
 
 namespace retirement {
@@ -13,6 +14,7 @@ namespace retirement {
 struct LookAt {
   Mono when{};
   Reason reason = Reason::kNone;
+  std::string message{};
 };
 /// It belongs in a batch with this step; the sight justifies a call until `fresh_until`.
 struct Pack {
@@ -32,9 +34,18 @@ struct Wanted {
   Intent intent{};
   const Expectation* expect = nullptr;
   Lane lane{};
-  std::string credential{};
+  const Viewpoint* from = nullptr;  // null without credentials
   bool use_get = false;
-  bool called_as_we_are = false;  // the log says that these credentials called it in this lane
+  bool suspicious = false;  // so much vanished from this lane at once that absence proves nothing
+  // The sight must justify a call for so long: until a batch of it is committed and called.
+  Millis ahead = kCommitAhead + kFenceMargin;
+};
+
+/// The open entry in which a target is.
+struct Called {
+  Step step = Step::kFirst;
+  BatchPhase phase = BatchPhase::kIntent;
+  CloudRequestId request_id{};  // of its call, "" when the answer was lost
 };
 
 /// What to do about a target that is in no open batch, wanted by an accepted and permitted request.
@@ -42,15 +53,25 @@ Verdict Judge(const Target& target, const Wanted& wanted, Now now);
 
 /// What an observation says about a target in an open batch whose call has ended, in `step`.
 /// LookAt = not yet; Finish.result tells what became of it; kUntouched sends it back to Judge.
-Verdict JudgeCalled(const Target& target, const Wanted& wanted, Step step, BatchPhase phase,
-                    Now now);
+Verdict JudgeCalled(const Target& target, const Wanted& wanted, const Called& called, Now now);
 
 /// What would stop a call on this target, "" for nothing: the message of a dry run.
 std::string Obstacle(const Target& target, const Wanted& wanted);
 
 bool IsPrepaid(const Target& target);
-/// SHUTDOWN of a prepaid instance: in the recycle bin (CVM API, InstanceState).
+/// SHUTDOWN: in the recycle bin (CVM API, InstanceState). Recognized by what is seen, not by the
+/// charge type: the international site has a bin for pay-as-you-go, too.
 bool IsInBin(const Target& target);
+/// What a request expects of the instance is what is seen; so it is without expectations.
+bool IsExpected(const Target& target, const Expectation* expect);
+/// S8: it was seen from here once, or from where the same account looks.
+bool IsKnownFrom(const Target& target, const Viewpoint* from);
+/// Absent without an accepted call of ours, and not concluded yet.
+bool IsMissing(const Target& target);
+/// Of what a refusal may be about: state, charge type, protection.
+uint64_t SightPrint(const Sight& sight);
+/// From when on a look shows what the last call did.
+Mono SettledAt(const Target& target);
 /// The last sight is not too old to justify a call at `now`.
 Mono FreshUntil(const Target& target);
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "retirement/action.h"
+#include "retirement/packer.h"
 #include "retirement/target.h"
 
 namespace retirement {
@@ -22,6 +24,9 @@ enum class Stage : uint8_t {
 
 struct Entry {
   BatchObject object{};
+  CallOptions
+      options{};  // of the account when it was packed: it is called with these or not at all
+  PackKey key{};
   Stage stage = Stage::kDraft;
   std::vector<Target*> targets{};  // in the order of object.members
   Mono fresh_until{};              // the sights of all members justify a call until then
@@ -36,13 +41,26 @@ struct Entry {
   Mono record_after{};
 };
 
+/// What is kept of a closed entry, for its deletion.
+struct Closed {
+  Wall end{};
+  bool effect = false;  // it did something, or may have
+};
+
+// A number has ten digits in a name.
+inline constexpr uint64_t kLastSequence = 9'999'999'999;
+// A status never leads the log by more: commits of which the record was lost.
+inline constexpr uint64_t kMostAhead = 8;
+
 /// Sequential commits: at most one draft; then open entries by number; then the closed ones, of
 /// which only the time is kept, for their deletion.
 struct Ledger {
   std::optional<Entry> draft{};
   std::map<uint64_t, Entry> open{};
-  std::map<uint64_t, Wall> closed{};
-  uint64_t highest = 0;  // the largest number seen in the log or named in a status
+  std::map<uint64_t, Closed> closed{};
+  uint64_t highest = 0;  // the largest number seen in the log
+  uint64_t named = 0;    // the largest that a status names, and that the log may have had
+  int futile = 0;        // E0: commits in a row that no accepted call followed
   Mono commit_after{};
   uint64_t reading = 0;  // an entry of somebody else that must be read before the next commit
 

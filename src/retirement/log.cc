@@ -24,8 +24,9 @@ void TakeOut(State& state, Target& t, Now now) {
 }
 
 /// What an entry says of its members; the members share its origin.
-History HistoryOf(const BatchObject& o, Now now) {
-  const auto origin = std::make_shared<const Origin>(Origin{o.lane, o.credential});
+History HistoryOf(State& state, const BatchObject& o, Now now) {
+  const Viewpoint* from = state.identities.At(o.lane.region, o.credential, o.endpoint);
+  const auto origin = std::make_shared<const Origin>(Origin{o.lane, from});
   return {origin, o.sequence, BatchResult::kNone, o.phase != BatchPhase::kAbandoned, now.mono};
 }
 
@@ -43,7 +44,7 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   const auto found = state.targets.find(m.id);
   if (found == state.targets.end()) return;
   Target& t = found->second;
-  Know(t, said.origin->lane, said.origin->credential);
+  Know(state, t, said.origin->from);
   if (m.result == BatchResult::kRetired) {
     t.retired_before = true;
     t.retired_learnt = said.learnt;
@@ -62,7 +63,7 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   entry.sends = 1;
   entry.epoch = state.stream_epochs[{Kind::kBatch, ""}];
   Entry& placed = lane.ledger.open[object.sequence] = std::move(entry);
-  const History past = HistoryOf(object, now);
+  const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : placed.object.members) {
     if (m.result != BatchResult::kNone) {
       LearnResult(state, m, past);
@@ -70,11 +71,11 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
     }
     Target& t = TargetOf(state, m.id);
     t.place == Place::kBatch ? TakeOut(state, t, now) : LeavePlace(state, t);
-    state.LaneOf(t.batch_lane.account.empty() ? lane.lane : t.batch_lane).looks.Remove(t);
+    CancelLook(t);
     t.place = Place::kBatch;
     t.batch_lane = lane.lane;
     t.batch = object.sequence;
-    Know(t, lane.lane, object.credential);
+    Know(state, t, past.origin->from);
     t.owner = nullptr;
     for (const Claim& claim : t.claims) {
       if (claim.request->uid == m.uid) t.owner = claim.request;
@@ -104,8 +105,8 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
 
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
-  lane.ledger.closed[object.sequence] = end;
-  const History past = HistoryOf(object, now);
+  lane.ledger.closed[object.sequence] = {end, HasEffect(object)};
+  const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
 }
 
@@ -125,9 +126,9 @@ bool IsMemberOf(const State& state, const Target& t, const Request& r) {
 std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   Entry* entry = FindEntry(state, t.batch_lane, t.batch);
   if (entry == nullptr || entry->stage != Stage::kCalled) return std::nullopt;
-  Wanted wanted = WantedOf(state, t);
-  wanted.called_as_we_are = entry->object.credential == wanted.credential;
-  const Verdict verdict = JudgeCalled(t, wanted, entry->object.step, entry->object.phase, now);
+  const Called called{entry->object.step, entry->object.phase,
+                      CloudRequestId(entry->object.request_id)};
+  const Verdict verdict = JudgeCalled(t, WantedOf(state, t), called, now);
   if (const auto* look = std::get_if<LookAt>(&verdict)) {
     if (!IsBlocked(t)) ShowInBatch(state, t, MemberState::kVerifying, look->reason, now);
     return look->when;
@@ -137,14 +138,16 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   // Only an observation closes an entry, no deadline does.
   if (finish.result == BatchResult::kNone) return now.mono + kBlockedLook;
   RecordResult(*entry, t, finish.result, now);
-  const auto origin =
-      std::make_shared<const Origin>(Origin{entry->object.lane, entry->object.credential});
-  state.history[t.id] = {origin, entry->object.sequence, finish.result, true, now.mono};
+  History past = HistoryOf(state, entry->object, now);
+  past.result = finish.result;
+  past.sent = true;
+  state.history[t.id] = past;
+  t.packed.reset();
   if (finish.result == BatchResult::kRetired) {
     t.retired_before = true;
     t.retired_learnt = now.mono;
   }
-  state.LaneOf(t.batch_lane).looks.Remove(t);
+  CancelLook(t);
   std::erase(entry->targets, &t);
   Release(t);
   CloseIfDone(state, *entry, now);
@@ -156,7 +159,9 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
 void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   const BatchObject& o = event.object;
   LaneState& lane = state.LaneOf(o.lane);
-  lane.ledger.highest = std::max(lane.ledger.highest, o.sequence);
+  if (o.sequence <= kLastSequence) {
+    lane.ledger.highest = std::max(lane.ledger.highest, o.sequence);
+  }
   Entry* entry = FindEntry(state, o.lane, o.sequence);
   const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
   if (lane.ledger.reading == o.sequence) lane.ledger.reading = 0;
@@ -170,6 +175,7 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   }
   if (entry != nullptr) {
     entry->epoch = epoch;
+    entry->object.close = o.close;
     if (VersionNumber(o.version) > VersionNumber(entry->object.version)) {
       entry->object.version = o.version;
     }
@@ -201,10 +207,12 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   entry->record_after = now.mono;
 }
 
-void RestoreMissing(State& state, uint64_t epoch, Now now) {
+void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now now) {
   for (auto& [key, lane] : state.lanes) {
     for (auto& [sequence, entry] : lane.ledger.open) {
-      if (entry.epoch < epoch) OnBatchGone(state, {key, sequence}, now);
+      // What is newer than the list was made while the list was under way.
+      const bool newer = VersionNumber(entry.object.version) > VersionNumber(version);
+      if (entry.epoch < epoch && !newer) OnBatchGone(state, {key, sequence}, now);
     }
   }
 }
@@ -227,7 +235,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
   }
   if (entry->stage != Stage::kClosed || entry->dirty) return;
-  lane.ledger.closed[event.sequence] = now.wall;
+  lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object)};
   lane.ledger.open.erase(event.sequence);
 }
 

@@ -5,10 +5,6 @@
 #include "retirement/durations.h"
 
 namespace retirement {
-namespace {
-constexpr size_t kMostIds = 100;  // CVM API, DescribeInstances, InstanceIds
-}
-
 void Looks::Add(Target& target, Mono due, Purpose purpose) {
   Remove(target);
   target.due = due;
@@ -28,27 +24,31 @@ Mono Looks::Next(bool for_calls) const {
   return first == base::kNever ? first : first + kLookWindow;
 }
 
-void Looks::TakeFrom(Queue& queue, Mono now, std::vector<Target*>& taken) {
-  auto it = queue.begin();
-  for (; it != queue.end() && it->first.first <= now && taken.size() < kMostIds; ++it) {
-    taken.push_back(it->second);
+void Looks::TakeFrom(Queue& queue, Mono now, const Cut& cut, std::vector<Target*>& taken) {
+  const auto group_of = [&](const Target* t) {
+    return t->look_group >= cut.groups_from ? t->look_group : 0;
+  };
+  for (auto it = queue.begin(); it != queue.end() && it->first.first <= now;) {
+    if (taken.size() >= cut.most) return;
+    const bool same = taken.empty() || group_of(taken.front()) == group_of(it->second);
+    if (same) taken.push_back(it->second);
+    it = same ? queue.erase(it) : std::next(it);
   }
-  queue.erase(queue.begin(), it);
 }
 
-std::vector<Target*> Looks::Take(Mono now, bool for_calls) {
+std::vector<Target*> Looks::Take(Mono now, const Cut& cut) {
   const auto due = [&](const Queue& queue) {
     size_t count = 0;
     for (auto it = queue.begin(); it != queue.end() && it->first.first <= now; ++it) {
-      if (++count == kMostIds) break;
+      if (++count == cut.most) break;
     }
     return count;
   };
-  const size_t count = due(know_) + (for_calls ? due(call_) : 0);
-  if (count < kMostIds && now < Next(for_calls)) return {};
+  const size_t count = due(know_) + (cut.for_calls ? due(call_) : 0);
+  if (count < cut.most && now < Next(cut.for_calls)) return {};
   std::vector<Target*> taken;
-  TakeFrom(know_, now, taken);
-  if (for_calls) TakeFrom(call_, now, taken);
+  TakeFrom(know_, now, cut, taken);
+  if (cut.for_calls) TakeFrom(call_, now, cut, taken);
   for (Target* target : taken) target->due = base::kNever;
   return taken;
 }

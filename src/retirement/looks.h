@@ -17,15 +17,21 @@ class Looks {
   enum class Purpose { kKnow, kCall };
   void Add(Target& target, Mono due, Purpose purpose);
   void Remove(Target& target);
-  /// Up to 100 due targets, once 100 are due or the first has waited for company long enough.
-  std::vector<Target*> Take(Mono now, bool for_calls);
+  struct Cut {
+    bool for_calls = true;
+    size_t most = 100;         // CVM API, DescribeInstances, InstanceIds
+    uint32_t groups_from = 0;  // groups with a smaller number are undone
+  };
+  /// Up to `most` due targets of one group, once so many are due or the first has waited for
+  /// company long enough.
+  std::vector<Target*> Take(Mono now, const Cut& cut);
   /// When Take has something to give; kNever for never.
   Mono Next(bool for_calls) const;
   bool empty() const { return know_.empty() && call_.empty(); }
 
  private:
   using Queue = std::map<std::pair<Mono, InstanceId>, Target*>;
-  static void TakeFrom(Queue& queue, Mono now, std::vector<Target*>& taken);
+  static void TakeFrom(Queue& queue, Mono now, const Cut& cut, std::vector<Target*>& taken);
 
   Queue know_;
   Queue call_;

@@ -14,7 +14,10 @@ namespace {
 constexpr size_t kSlots = 12;
 constexpr Millis kAged = seconds{30};
 constexpr Millis kRetryWrite = seconds{1};
-constexpr Millis kAccountWideInterval{50};  // E2: at most 20 a second
+constexpr int kMostDoublings = 8;  // of it: about four minutes
+// E2: 200 at once, then at most 20 a second.
+constexpr int kAccountWideBurst = 200;
+constexpr Millis kAccountWideInterval{50};
 
 Mono DueAt(const Request& r, Urgency urgency, Now now) {
   switch (urgency) {
@@ -92,8 +95,9 @@ void Touch(State& state, Request& r, Urgency urgency, Now now) {
   Mono due = DueAt(r, urgency, now);
   if (urgency == Urgency::kAccountWide) {
     if (r.due <= due) return;
+    const Mono burst = now.mono - kAccountWideBurst * kAccountWideInterval;
+    state.account_wide_next = std::max(state.account_wide_next, burst) + kAccountWideInterval;
     due = std::max(due, state.account_wide_next);
-    state.account_wide_next = due + kAccountWideInterval;
   }
   const bool is_final = AllFinal(r) && r.IsAccepted();
   if (r.due != base::kNever && r.due <= due && r.due_is_final == is_final) return;
@@ -126,13 +130,18 @@ void OnStatusWritten(State& state, const StatusWritten& event, Now now) {
   if (r == nullptr) return;
   r->writing = false;
   if (event.written) {
+    r->failed_writes = 0;
     if (VersionNumber(event.version) > VersionNumber(r->version)) r->version = event.version;
     return OnRecordedAcceptance(state, *r, now);
   }
   r->observed_fingerprint = 0;
   r->conflicted = event.conflict;
-  Schedule(state, *r, now.mono + (event.conflict ? kStatusProgress : kRetryWrite),
-           AllFinal(*r) && r->IsAccepted());
+  const Millis wait = event.conflict
+                          ? Millis{kStatusProgress}
+                          : kRetryWrite * (1 << std::min<int>(r->failed_writes, kMostDoublings));
+  if (!event.conflict && r->failed_writes < 100) ++r->failed_writes;
+  if (event.invalid) r->failed_writes = 100;
+  Schedule(state, *r, now.mono + wait, AllFinal(*r) && r->IsAccepted());
 }
 
 Mono NextWrite(const State& state) {

@@ -21,6 +21,26 @@ MemberChange PlanOf(const Target& t, const Request& r, const std::string& obstac
           obstacle.empty() ? WouldDo(t, r) : "would not be retired: " + obstacle};
 }
 
+constexpr const char* kMistaken =
+    "the instance is not the expected one: its name or private IP differs; correct spec.instances "
+    "or the id";
+
+/// T1: what holds a claim that may not act, if it is not what the whole request shows.
+MemberChange WhyIdle(const Target& t, const Request& r, bool waits) {
+  if (t.place == Place::kBatch) {
+    return {MemberState::kWaiting, Reason::kAwaitingBatch,
+            "it is in an open RetirementBatch; its end is awaited"};
+  }
+  if (t.look_denied) {
+    return {MemberState::kWaiting, Reason::kRefused, t.wait_message ? *t.wait_message : ""};
+  }
+  if (r.IsPermitted() && r.hold.empty() && IsHeld(t)) {
+    return {MemberState::kWaiting, Reason::kHeldByOther,
+            "a hold on another request that names this instance"};
+  }
+  return {waits ? MemberState::kWaiting : MemberState::kPending};
+}
+
 }  // namespace
 
 void ShowDuplicates(State& state, Target& t, Now now) {
@@ -33,7 +53,7 @@ void ShowDuplicates(State& state, Target& t, Now now) {
   }
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     Request& r = *claim.request;
-    if (&r == t.owner || !MayOwn(claim)) continue;
+    if (&r == t.owner || !MayOwn(t, claim)) continue;
     SetMember(state, r, claim.member,
               Agree(r, *t.owner)
                   ? shared
@@ -45,7 +65,14 @@ void ShowDuplicates(State& state, Target& t, Now now) {
 void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
-  if (!InSpec(claim) || !r.IsAccepted() || IsFinal(m.state)) return;
+  if (!InSpec(claim) || !r.IsAccepted()) return;
+  if (r.Executes() && IsSeenBy(t, r) && IsMistaken(t, claim) && t.place != Place::kBatch &&
+      (!IsFinal(m.state) || m.state == MemberState::kBlocked)) {
+    SetMember(state, r, claim.member, {MemberState::kBlocked, Reason::kExpectMismatch, kMistaken},
+              now);
+    return;
+  }
+  if (IsFinal(m.state)) return;
   if (r.Executes() && r.not_permitted.reason == "Expired") {
     SetMember(state, r, claim.member,
               {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
@@ -53,7 +80,7 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   }
   if (r.Executes()) {
     const bool waits = IsSeenBy(t, r) || !m.charge.empty() || m.state == MemberState::kWaiting;
-    SetMember(state, r, claim.member, {waits ? MemberState::kWaiting : MemberState::kPending}, now);
+    SetMember(state, r, claim.member, WhyIdle(t, r, waits), now);
     return;
   }
   if (!IsSeenBy(t, r)) return;
@@ -118,9 +145,10 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
     return Reassess(state, t, now);
   }
   const bool gone = finish.result == BatchResult::kRetired;
+  t.concluded = t.concluded || gone;
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     const bool owns = claim.request == t.owner;
-    if (!owns && !MayOwn(claim)) continue;
+    if (!owns && !MayOwn(t, claim)) continue;
     // S8: gone here proves nothing about another account or region.
     if (!owns && claim.request->lane() != t.seen_lane) continue;
     if (StopsShort(*claim.request, finish)) {
@@ -139,7 +167,10 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   LeavePlace(state, t);
   t.group = 0;
   // Others may go on: in another lane, or with another intent.
-  if (t.owner == nullptr || finish.state != MemberState::kBlocked) return Reassess(state, t, now);
+  const bool of_request = finish.reason == Reason::kExpectMismatch;
+  if (t.owner == nullptr || finish.state != MemberState::kBlocked || of_request) {
+    return Reassess(state, t, now);
+  }
   ScheduleLook(state, t, now.mono + kBlockedLook);
 }
 

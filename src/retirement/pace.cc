@@ -7,7 +7,6 @@ namespace {
 
 constexpr double kSlowest = 0.2;  // calls a second
 constexpr Millis kPauseAfterThrottle{1'000};
-constexpr Millis kLongestProbe = minutes{5};
 constexpr Millis kSampleAge = minutes{10};
 
 }  // namespace

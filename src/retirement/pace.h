@@ -35,11 +35,13 @@ class Rate {
 class Breaker {
  public:
   bool open() const { return open_; }
+  bool probing() const { return probing_; }
   const std::string& reason() const { return reason_; }
   const std::string& message() const { return message_; }
-  /// Whether a call may go now; when open, only one probe at a time.
-  bool Allows(Mono now) const { return !open_ || (!probing_ && now >= probe_at_); }
+  /// When a probe may go; kNever while one is under way.
   Mono Next() const { return open_ && !probing_ ? probe_at_ : base::kNever; }
+  /// A person wants to know now.
+  void ProbeNow(Mono now) { probe_at_ = std::min(probe_at_, now); }
   void OnSend() { probing_ = open_; }
   void Trip(std::string reason, std::string message, Mono now);
   void Heal() { *this = Breaker(); }

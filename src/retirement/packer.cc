@@ -40,17 +40,21 @@ Mono Packer::CutAt(const PackKey& key, const Queue& queue, const PackWindow& win
   return std::min(queue.last + window.idle, queue.first + longest);
 }
 
-std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now) {
-  // The queue that has waited longest goes first.
+std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now, size_t most) {
+  // A search goes first, so that few of them are under way; then what has waited longest.
+  const auto before = [](const auto& a, const auto& b) {
+    const bool search = a->first.group != 0;
+    return search != (b->first.group != 0) ? search : a->second.first < b->second.first;
+  };
   auto best = queues_.end();
   for (auto it = queues_.begin(); it != queues_.end(); ++it) {
     if (CutAt(it->first, it->second, window) > now) continue;
-    if (best == queues_.end() || it->second.first < best->second.first) best = it;
+    if (best == queues_.end() || before(it, best)) best = it;
   }
   if (best == queues_.end()) return std::nullopt;
   Cut cut{best->first, {}};
   for (const auto& [order, target] : best->second.targets) {
-    if (cut.targets.size() == kMostIds) break;
+    if (cut.targets.size() == std::min(most, kMostIds)) break;
     cut.targets.push_back(target);
   }
   best->second.first = now;

@@ -37,7 +37,8 @@ class Packer {
     PackKey key;
     std::vector<Target*> targets;
   };
-  std::optional<Cut> Take(const PackWindow& window, Mono now);
+  /// At most `most` of them; a search for offenders goes before what was not tried yet.
+  std::optional<Cut> Take(const PackWindow& window, Mono now, size_t most);
   Mono Next(const PackWindow& window) const;
   size_t size() const { return where_.size(); }
   size_t prepaid() const { return prepaid_; }

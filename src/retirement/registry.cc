@@ -92,11 +92,7 @@ void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
     if (m.batch == 0 || IsFinal(m.state) || FindMember(r.members, m.id)) continue;
     r.members.push_back(m);
   }
-  for (const MemberStatus& m : status.members) {
-    if (m.batch == 0) continue;  // or whoever makes requests could make lanes
-    uint64_t& highest = state.LaneOf(r.lane()).ledger.highest;
-    highest = std::max(highest, m.batch);
-  }
+  r.seen_with = SeenWith(status);
 }
 
 bool SpecChanged(const Request& r, const RequestObject& o) { return r.generation != o.generation; }
@@ -106,7 +102,7 @@ void TakeMetadata(Request& r, const RequestObject& o) {
   r.deleting = o.deleting;
   r.hold = o.hold;
   r.requested_at = o.requested_at;
-  r.suspect = false;
+  if (VersionNumber(o.version) >= r.suspect_version) r.suspect = false;
 }
 
 void TakeSpec(Request& r, const RequestObject& o) {
@@ -116,12 +112,75 @@ void TakeSpec(Request& r, const RequestObject& o) {
 }
 
 /// S8: what the members of a status were seen with counts as seen.
-void RestoreSights(State& state, const Request& r, const RequestStatus& status) {
-  const std::string credential = SeenWith(status);
-  if (credential.empty()) return;
+void RestoreSights(State& state, const Request& r, const Account& account) {
+  if (r.seen_with.empty()) return;
+  const Viewpoint* from =
+      state.identities.Named(r.spec.region, r.seen_with, account.object.spec.endpoint);
   for (const MemberStatus& m : r.members) {
-    if (!m.charge.empty()) Know(TargetOf(state, m.id), r.lane(), credential);
+    if (!m.charge.empty()) Know(state, TargetOf(state, m.id), from);
   }
+}
+
+/// E0: what the service refused before a restart is not asked again at once.
+void RestoreRefusals(State& state, const Request& r, Now now) {
+  for (const MemberStatus& m : r.members) {
+    const bool refused = m.state == MemberState::kBlocked &&
+                         (m.reason == Reason::kUnauthorized || m.reason == Reason::kUnpaidOrder ||
+                          m.reason == Reason::kInstanceProtected || m.reason == Reason::kBanned);
+    if (!refused) continue;
+    Target& t = TargetOf(state, m.id);
+    if (t.retries > 0) continue;
+    t.retries = 1;
+    t.not_before = now.mono + kFirstRefused;
+    t.wait_reason = m.reason;
+    t.wait_message = m.message;
+  }
+}
+
+bool IsInLog(const Ledger& ledger, uint64_t sequence) {
+  return ledger.open.contains(sequence) || ledger.closed.contains(sequence);
+}
+
+/// What the service refused by its words has certainly ended.
+bool IsRefusal(const MemberStatus& m) {
+  return (m.state == MemberState::kBlocked && m.reason != Reason::kVerifyDeadlineExceeded &&
+          m.reason != Reason::kDuplicateRequest && m.reason != Reason::kExpectMismatch) ||
+         (m.state == MemberState::kFailed && m.reason != Reason::kResurrected);
+}
+
+/// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way. Of
+/// numbers that the log cannot have had yet nothing is believed (S0).
+void SettleOrphans(State& state, Request& r, Now now) {
+  for (const MemberStatus& m : r.members) {
+    if (m.batch == 0 || IsRefusal(m)) continue;
+    Ledger& ledger = state.LaneOf(r.lane()).ledger;
+    if (IsInLog(ledger, m.batch) || m.batch > ledger.highest + kMostAhead) continue;
+    ledger.named = std::max(ledger.named, m.batch);
+    Target& t = TargetOf(state, m.id);
+    if (t.place == Place::kBatch) continue;
+    t.called = true;
+    t.by_us = true;
+    t.last_call_end = now.mono;
+    // The longest that an entry may have said.
+    t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;
+  }
+}
+
+/// S0: only now, accepted, it makes claims, and what its status says is believed.
+void Admit(State& state, Request& r, const Account& account, Now now) {
+  r.admitted = true;
+  AddClaims(state, r, now);
+  RestoreSights(state, r, account);
+  RestoreRefusals(state, r, now);
+  if (state.restored) SettleOrphans(state, r, now);
+}
+
+/// S0: `account` accepts it; null when none does, and then nothing of it acts on anybody.
+void AdmitOrDismiss(State& state, Request& r, const Account* account, Now now) {
+  if (account != nullptr && !r.admitted) Admit(state, r, *account, now);
+  if (account != nullptr || !r.admitted) return;
+  r.admitted = false;
+  RemoveClaims(state, r, now);
 }
 
 void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
@@ -140,18 +199,16 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   Remember(r, o.status);
   Recount(state, r);
   state.requests.emplace(r.key, std::move(owned));
-  AddClaims(state, r, now);
-  RestoreSights(state, r, o.status);
 }
 
 /// Exchanges members; what is known of the instances that stay is kept (S8).
 void ExchangeMembers(State& state, Request& r, Now now, const std::function<void()>& change) {
   const std::vector<MemberStatus> before = r.members;
-  RemoveClaims(state, r, now);
+  if (r.admitted) RemoveClaims(state, r, now);
   Uncount(state, r);
   change();
   Recount(state, r);
-  AddClaims(state, r, now);
+  if (r.admitted) AddClaims(state, r, now);
   for (const MemberStatus& m : before) ForgetUncalled(state, m.id);
 }
 
@@ -167,14 +224,18 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
 
 /// "Look again": Blocked and Failed members are observed at once.
 void LookAgain(State& state, Request& r, Now now) {
-  if (r.requested_at == r.handled_requested_at) return;
+  if (r.requested_at == r.handled_requested_at || !r.admitted) return;
   r.handled_requested_at = r.requested_at;
   Touch(state, r, Urgency::kQuiet, now);
+  if (Account* account = state.FindAccount(r.spec.account)) ProbeNow(state, *account, now);
   for (uint32_t i = 0; i < r.members.size(); ++i) {
-    const MemberState before = r.members[i].state;
-    if (before != MemberState::kBlocked && before != MemberState::kFailed) continue;
     if (IsRemoved(r, i)) continue;
-    if (Target& t = TargetOf(state, r.members[i].id); t.place != Place::kBatch) {
+    const MemberState before = r.members[i].state;
+    Target& t = TargetOf(state, r.members[i].id);
+    t.asked_at = now.mono;
+    if (before == MemberState::kWaiting) t.not_before = Mono{};
+    if (before != MemberState::kBlocked && before != MemberState::kFailed) continue;
+    if (t.place != Place::kBatch) {
       SetMember(state, r, i, {MemberState::kPending}, now);
       ForgetSight(t);
     } else {
@@ -241,15 +302,20 @@ bool IsDone(const Request& r) {
 }  // namespace
 
 void Refresh(State& state, Request& r, Now now) {
-  if (IsDone(r)) return;
   Account* account = state.FindAccount(r.spec.account);
   const Holdup accepted = CheckAccepted(r, account);
+  if (IsDone(r)) return AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);
   if (accepted.reason.empty()) StartGrace(state, r, *account, now);
-  const Holdup permitted = accepted.reason.empty() ? CheckPermitted(r, *account, now) : Holdup{};
+  const auto lane = state.lanes.find(r.lane());
+  const Holdup permitted =
+      accepted.reason.empty()
+          ? CheckPermitted(r, *account, lane == state.lanes.end() ? nullptr : &lane->second, now)
+          : Holdup{};
   const bool changed = !Same(accepted, r.not_accepted) || !Same(permitted, r.not_permitted);
   const bool relevant = !AllFinal(r) || !Same(accepted, r.not_accepted);
   r.not_accepted = accepted;
   r.not_permitted = permitted;
+  AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);
   if (permitted.reason == "Expired") Expire(state, r, now);
   Rearm(state, r, now);
   UpdatePhase(state, r);
@@ -285,7 +351,9 @@ void Adopt(State& state, Request& r, const RequestObject& o, Now now) {
   r.observed_fingerprint = observed;
   r.observed_generation = o.status.observed_generation;
   Remember(r, o.status);
-  RestoreSights(state, r, o.status);
+  if (const Account* account = state.FindAccount(r.spec.account); account && r.admitted) {
+    RestoreSights(state, r, *account);
+  }
   Touch(state, r, Urgency::kQuiet, now);
 }
 
@@ -334,7 +402,7 @@ void OnRequestGone(State& state, const RequestKey& key, Now now) {
   Account* account = state.FindAccount(r->spec.account);
   Forget(state, *r);
   if (r->wake_at != Wall{}) state.wall_times.erase({r->wake_at, key});
-  RemoveClaims(state, *r, now);
+  if (r->admitted) RemoveClaims(state, *r, now);
   for (const MemberStatus& m : r->members) ForgetUncalled(state, m.id);
   Uncount(state, *r);
   state.requests.erase(key);
@@ -342,8 +410,6 @@ void OnRequestGone(State& state, const RequestKey& key, Now now) {
 }
 
 void OnResetBegin(State& state, const ResetBegin& event) {
-  state.streams.insert(event.stream);
-  state.listing.insert(event.stream);
   state.stream_epochs[event.stream] = ++state.epoch;
 }
 
@@ -358,26 +424,11 @@ void SweepRequests(State& state, const Stream& stream, uint64_t epoch, Now now) 
   for (const RequestKey& key : gone) OnRequestGone(state, key, now);
 }
 
-bool IsInLog(const Ledger& ledger, uint64_t sequence) {
-  return ledger.open.contains(sequence) || ledger.closed.contains(sequence);
-}
-
-/// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way.
-void SettleOrphans(State& state, Request& r, Now now) {
-  for (const MemberStatus& m : r.members) {
-    if (m.batch == 0 || IsInLog(state.LaneOf(r.lane()).ledger, m.batch)) continue;
-    Target& t = TargetOf(state, m.id);
-    t.called = true;
-    t.by_us = true;
-    t.last_call_end = now.mono;
-    // The longest that an entry may have said.
-    t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;
-  }
-}
-
 /// Once everything was read: what was left of an earlier process can be compared with the log.
 void FinishRestore(State& state, Now now) {
-  for (auto& [key, request] : state.requests) SettleOrphans(state, *request, now);
+  for (auto& [key, request] : state.requests) {
+    if (request->admitted) SettleOrphans(state, *request, now);
+  }
   for (auto& [key, request] : state.requests) PruneRemoved(state, *request, now);
 }
 
@@ -394,11 +445,11 @@ void ReassessOpen(State& state, Now now) {
 
 void OnResetEnd(State& state, const ResetEnd& event, Now now) {
   const uint64_t epoch = state.stream_epochs[event.stream];
-  state.listing.erase(event.stream);
+  state.streams.insert(event.stream);
   state.view.OnReset(event.stream, event.version, event.sent);
   if (event.stream.kind == Kind::kRequest) SweepRequests(state, event.stream, epoch, now);
   if (event.stream.kind == Kind::kAccount) SweepAccounts(state, epoch, now);
-  if (event.stream.kind == Kind::kBatch) RestoreMissing(state, epoch, now);
+  if (event.stream.kind == Kind::kBatch) RestoreMissing(state, epoch, event.version, now);
   if (!state.Synced()) return;
   if (!std::exchange(state.restored, true)) FinishRestore(state, now);
   for (auto& [key, request] : state.requests) ReassessMembers(state, *request, now);

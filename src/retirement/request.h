@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <set>
 
 #include "retirement/durations.h"
@@ -37,6 +38,18 @@ struct Holdup {
   std::optional<Wall> until{};  // when a time ends it
   bool needs_person = false;    // nothing heals it by itself
   bool account_wide = false;
+  bool told_only = false;  // it is told and holds nothing back: a try must be made to see its end
+};
+
+/// What of an account fails, see trouble.h.
+struct Trouble {
+  std::string reason{};
+  std::string message{};
+  bool of_account = true;
+  Mono since{};
+  Wall since_wall{};
+  Mono last{};
+  bool told = false;
 };
 
 enum class Urgency : uint8_t { kNow, kQuiet, kProgress, kAccountWide };
@@ -66,6 +79,7 @@ struct Request {
   std::optional<Wall> completed{};
   std::string handled_requested_at{};
   std::array<ConditionMemo, kConditionTypes> conditions{};
+  std::string seen_with{};               // that its status named: believed once it is admitted
   bool waited_for_account_mode = false;  // its grace counts anew when the account turns to Execute
 
   Holdup not_accepted{};
@@ -77,15 +91,19 @@ struct Request {
   int64_t observed_generation = -1;
   bool writing = false;
   bool conflicted = false;
-  bool suspect = false;  // a live read differed: nothing is called for it until the watch caught up
+  // A live read differed: nothing is called for it until the watch has reached `suspect_version`,
+  // or shows it anew when that is 0.
+  bool suspect = false;
+  uint64_t suspect_version = 0;
   Mono due{base::kNever};
   bool due_is_final = false;
   Mono last_write{};
+  uint8_t failed_writes = 0;  // in a row
+  bool admitted = false;      // S0: its claims are made
 
   bool IsAccepted() const { return not_accepted.reason.empty(); }
-  /// An open breaker holds calls back, not permission: its probe must be somebody's call.
   bool IsPermitted() const {
-    return IsAccepted() && (not_permitted.reason.empty() || not_permitted.reason == "BreakerOpen");
+    return IsAccepted() && (not_permitted.reason.empty() || not_permitted.told_only);
   }
   bool Executes() const { return spec.mode == Mode::kExecute; }
   Lane lane() const { return {spec.account, spec.region}; }
@@ -97,6 +115,12 @@ struct LaneState {
   Looks looks{};
   size_t looking = 0;  // ids in looks that are in flight
   Packer packer{};
+  Breaker breaker{};                // stops calls in this region only
+  const Viewpoint* here = nullptr;  // as its account sees it now; made when needed
+  Mono witness_asked{};
+  // S8: many vanished at once; when that was counted last, and since when it is so.
+  Mono census{};
+  Mono suspicious_since{base::kNever};
 };
 
 struct Account {
@@ -105,14 +129,22 @@ struct Account {
   uint64_t epoch = 0;
   Rate terminate{8, 1};
   Rate describe{20, 2};
-  Breaker credentials_breaker{};  // stops looks and calls
-  Breaker calls_breaker{};        // stops calls
+  Breaker credentials_breaker{};                               // stops looks and calls
+  Breaker calls_breaker{};                                     // stops calls; healed by calls only
+  std::map<std::pair<Work, std::string>, Trouble> troubles{};  // by work and region
+  Mono accepted_at{};                                          // the last accepted call
+  std::string refused_code{};                                  // of the last refused call
+  int refused_in_a_row = 0;       // calls refused with that code and none accepted since
+  uint32_t groups_from = 0;       // older groups are undone
+  int refused_looks = 0;          // in a row
+  uint32_t look_groups_from = 0;  // older groups of looks are undone
+  size_t probe_turn = 0;
+  bool dry_run_proven = false;  // the service answered DryRunOperation since the last edit
   ServiceClock clock{};
   bool dry_run_unknown = false;   // the service does not know DryRun; until the next edit
   bool dry_run_executed = false;  // it executed a call that said DryRun=true; likewise
   Millis fence_widened{0};        // added to the age of signatures after one was refused as expired
-  Mono looks_after{};             // pause after an unreachable service
-  int unreachable = 0;
+  Mono looks_after{};             // pause after looks that failed
 
   std::string recorded_credential{};  // that its status named when we began
   std::string credential_revision{};  // of all parts of the credentials
@@ -126,6 +158,7 @@ struct Account {
   Mono lease_asked{};
   Mono confirmed_at{};
   bool suspect = false;
+  uint64_t suspect_version = 0;
 
   int64_t waiting_requests = 0;
   int64_t waiting_instances = 0;

@@ -2,21 +2,26 @@
 
 #include <algorithm>
 
+#include "retirement/absences.h"
 #include "retirement/accounts.h"
 #include "retirement/claims.h"
 #include "retirement/durations.h"
+#include "retirement/faults.h"
+#include "retirement/judge.h"
 #include "retirement/members.h"
 #include "retirement/targets.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
 constexpr double kMostIdsOfCall = 100;  // CVM API, TerminateInstances, InstanceIds
-}
+constexpr size_t kMostIds = 100;        // CVM API, DescribeInstances, InstanceIds
+}  // namespace
 
-void Know(Target& t, const Lane& lane, const std::string& credential) {
-  std::erase_if(t.known,
-                [&](const Sighting& s) { return s.lane == lane && s.credential == credential; });
-  t.known.push_back({lane, credential});
+void Know(State& state, Target& t, const Viewpoint* from) {
+  for (const Viewpoint* other : t.known) state.identities.Merge(*other, *from);
+  std::erase_if(t.known, [&](const Viewpoint* v) { return Same(*v, *from); });
+  t.known.push_back(from);
 }
 
 void ForgetSight(Target& t) {
@@ -24,22 +29,39 @@ void ForgetSight(Target& t) {
   t.retries = 0;
   t.server_faults = 0;
   t.not_before = Mono{};
+  t.refused_sight = 0;
+  t.look_denied = false;
 }
 
 namespace {
 
-/// A row of absences has no long gaps (S9): in between anything may have been seen.
+/// A row of absences has no long gaps: in between anything may have been seen.
 void TakeAbsence(Target& t, Mono sent, Mono received) {
-  const bool goes_on = t.observed && !t.present && sent - t.seen_at <= kSightAge;
-  if (!goes_on || t.first_absent == Mono{}) t.first_absent = received;
+  const Millis longest = t.accepted ? kSightAge : kLongestAbsenceGap;
+  const bool goes_on = t.observed && !t.present && sent - t.seen_at <= longest;
+  if (!goes_on || t.first_absent == Mono{}) {
+    t.first_absent = received;
+    t.absences = 0;
+  }
+  if (t.absences < 1000) ++t.absences;
   t.present = false;
+  t.unchanged_since = Mono{};
 }
 
-void TakeSight(Target& t, const Sight& sight) {
+void TakeSight(Target& t, const Sight& sight, Mono sent) {
+  const bool same = t.present && SightPrint(t.sight) == SightPrint(sight);
+  if (!same || t.unchanged_since < SettledAt(t)) t.unchanged_since = sent;
   t.present = true;
   t.seen_alive = true;
+  t.concluded = false;
   t.first_absent = Mono{};
+  t.absences = 0;
   t.sight = sight;
+  // E0: what it was refused for may be gone.
+  if (t.refused_sight != 0 && t.refused_sight != SightPrint(sight)) {
+    t.refused_sight = 0;
+    t.not_before = Mono{};
+  }
   // S5: outside the bin again, whatever was accepted before has been undone.
   if (IsPrepaid(t) && !IsInBin(t) && t.place != Place::kBatch) t.accepted = false;
 }
@@ -53,19 +75,51 @@ void ShowCharge(State& state, Target& t, Now now) {
   }
 }
 
-void TakeAnswer(State& state, const Observed& event, Target& t, const Sight* sight, Now now) {
-  t.looking = false;
-  const bool same_view = t.seen_lane == event.lane && t.seen_credential == event.credential;
+void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Target& t,
+                const Sight* sight, Now now) {
   if (event.sent < t.seen_at) return;
-  // An absence under other credentials, or in another region, does not continue a row of absences.
-  if (!same_view) t.first_absent = Mono{};
-  if (sight) Know(t, event.lane, event.credential);
-  sight ? TakeSight(t, *sight) : TakeAbsence(t, event.sent, now.mono);
+  // An absence from elsewhere does not continue a row of absences.
+  if (t.seen_lane != event.lane || t.seen_from != from) t.first_absent = Mono{};
+  if (sight) Know(state, t, from);
+  sight ? TakeSight(t, *sight, event.sent) : TakeAbsence(t, event.sent, now.mono);
   t.observed = true;
+  t.look_denied = false;
+  t.look_group = 0;
   t.seen_at = event.sent;
   t.seen_lane = event.lane;
-  t.seen_credential = event.credential;
+  t.seen_from = from;
   ShowCharge(state, t, now);
+}
+
+/// Not only faults of the service: one of the ids may be the reason.
+bool MayBeOneOfThem(const Refusal& refusal) {
+  const FaultRule& rule = RuleOf(refusal.fault);
+  return (rule.about == About::kBatch || rule.about == About::kInstance) && !rule.may_have_worked;
+}
+
+/// The halves of a refused look are looked at apart from each other.
+void DivideLook(State& state, const Observed& event) {
+  if (event.ids.size() < 2) return;
+  for (size_t half = 0; half < 2; ++half) {
+    const uint32_t group = state.next_group++;
+    for (size_t i = half * event.ids.size() / 2; i < (half + 1) * event.ids.size() / 2; ++i) {
+      const auto t = state.targets.find(event.ids[i]);
+      if (t != state.targets.end()) t->second.look_group = group;
+    }
+  }
+}
+
+/// A look that is refused for one id alone, while others are answered, denies that instance.
+void TakeRefusal(const Account& account, const Observed& event, Target& t, Now now) {
+  const auto& refusal = std::get<Refusal>(event.answer);
+  if (!MayBeOneOfThem(refusal) || event.ids.size() > 1 || account.refused_looks > 1) return;
+  t.look_denied = true;
+  t.wait_reason =
+      refusal.fault == Fault::kUnauthorized ? Reason::kUnauthorized : Reason::kRejectedByApi;
+  if (t.retries < 100) ++t.retries;
+  t.not_before = now.mono + BackOff(RuleOf(Fault::kUnauthorized), t.retries);
+  t.wait_message =
+      std::make_shared<const std::string>("DescribeInstances is refused: " + Words(refusal));
 }
 
 }  // namespace
@@ -79,7 +133,12 @@ void OnObserved(State& state, const Observed& event, Now now) {
   std::map<InstanceId, const Sight*> seen;
   if (sights) {
     for (const Sight& sight : *sights) seen.emplace(sight.id, &sight);
+  } else if (account != nullptr && MayBeOneOfThem(std::get<Refusal>(event.answer))) {
+    DivideLook(state, event);
   }
+  const Viewpoint* from = state.identities.At(event.lane.region, event.credential, event.endpoint);
+  bool lacks_witness = false;
+  bool missing = false;
   for (const InstanceId id : event.ids) {
     const auto found = state.targets.find(id);
     if (found == state.targets.end()) continue;
@@ -88,9 +147,18 @@ void OnObserved(State& state, const Observed& event, Now now) {
     if (t.place == Place::kLook) t.place = Place::kIdle;
     if (sights) {
       const auto sight = seen.find(id);
-      TakeAnswer(state, event, t, sight == seen.end() ? nullptr : sight->second, now);
+      TakeAnswer(state, event, from, t, sight == seen.end() ? nullptr : sight->second, now);
+      lacks_witness = lacks_witness || LacksWitness(t, *from);
+      missing = missing || IsMissing(t);
+    } else if (account != nullptr) {
+      TakeRefusal(*account, event, t, now);
     }
-    Reassess(state, t, now);
+  }
+  if (missing) CountMissing(state, lane, now);
+  if (lacks_witness) SeekWitness(state, lane, *from, now);
+  for (const InstanceId id : event.ids) {
+    const auto found = state.targets.find(id);
+    if (found != state.targets.end()) Reassess(state, found->second, now);
   }
 }
 
@@ -123,7 +191,11 @@ void SendLooks(State& state, Now now) {
     Account* account = state.FindAccount(lane.account);
     if (account == nullptr) continue;
     while (LooksAllowedAt(*account, now) <= now.mono && lane_state.looks.Next(true) <= now.mono) {
-      std::vector<Target*> targets = lane_state.looks.Take(now.mono, MayLookAhead(state, *account));
+      // While every look is refused one instance after the other is asked for.
+      const bool probing = account->refused_looks >= kRefusedAlike;
+      const Looks::Cut cut{MayLookAhead(state, *account), probing ? 1 : kMostIds,
+                           account->look_groups_from};
+      std::vector<Target*> targets = lane_state.looks.Take(now.mono, cut);
       if (targets.empty()) break;
       KeepCredentialsFresh(state, *account, now);
       account->describe.TryTake(now.mono);

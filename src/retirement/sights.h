@@ -6,8 +6,8 @@
 
 namespace retirement {
 
-/// It exists, or existed: seen in this lane under these credentials (S8).
-void Know(Target& target, const Lane& lane, const std::string& credential);
+/// It exists, or existed: seen from there (S8). Two who know one instance are one account.
+void Know(State& state, Target& target, const Viewpoint* from);
 /// The next judgement needs a new look.
 void ForgetSight(Target& target);
 

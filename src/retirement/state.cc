@@ -16,10 +16,7 @@ std::vector<Stream> ExpectedStreams(const Config& config) {
 
 State::State(Config c) : config(std::move(c)), expected(ExpectedStreams(config)), view(expected) {}
 
-bool State::Synced() const {
-  return listing.empty() && std::all_of(expected.begin(), expected.end(),
-                                        [this](const Stream& s) { return streams.contains(s); });
-}
+bool State::Synced() const { return streams.size() == expected.size(); }
 
 Account* State::FindAccount(const std::string& name) {
   const auto found = accounts.find(name);

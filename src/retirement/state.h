@@ -29,7 +29,7 @@ struct Config {
 /// Where and as whom a batch was called; shared by its members.
 struct Origin {
   Lane lane{};
-  std::string credential{};
+  const Viewpoint* from = nullptr;
 };
 
 /// The last entry of the log that named an id.
@@ -56,12 +56,12 @@ struct State {
   std::map<Lane, LaneState> lanes{};
   std::map<InstanceId, Target> targets{};
   std::unordered_map<InstanceId, History, IdHash> history{};
+  Identities identities{};
 
   std::vector<Stream> expected;  // every stream that we watch
   View view;
   Gauges gauges{};
-  std::set<Stream> streams{};  // that have begun a list
-  std::set<Stream> listing{};  // whose list is not complete
+  std::set<Stream> streams{};  // of which a list was completed
   uint64_t epoch = 1;          // grows with every list
   std::map<Stream, uint64_t> stream_epochs{};
 
@@ -73,13 +73,15 @@ struct State {
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_final{};
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_other{};
   size_t status_in_flight = 0;
-  Mono account_wide_next{};  // waits of a whole account are told at most 20 a second
+  Mono account_wide_next{};  // when the next wait of a whole account may be told
   size_t lane_turn = 0;      // the lane that is served first
   base::TokenBucket announcements{20, 20};
 
   uint64_t next_token = 1;
   uint32_t next_group = 1;
   Mono retention_check{};
+  std::map<Kind, Mono> suspects{};     // since when a live read of a kind differs from the watch
+  std::map<Kind, Mono> reconnected{};  // when a kind was listed anew on our wish
 
   bool Leading(Now now) const { return now.mono < lead_until; }
   /// Complete lists of all kinds have arrived: nothing is looked at or committed before.

@@ -24,21 +24,22 @@ Draft Accepted(const Request& r) {
 
 constexpr std::string_view kSeenWith = "; seen with credentials ";
 
-/// The credentials under which every member that is not done was seen; "" when they differ.
+/// From where every member that is not done was seen, as the present credentials if they are the
+/// same account; "" when they differ.
 std::string SeenWith(const State& state, const Request& r) {
-  std::string credential;
+  const Viewpoint* from = nullptr;
   for (const MemberStatus& m : r.members) {
     const bool done = IsFinal(m.state) && m.state != MemberState::kBlocked;
     const auto found = state.targets.find(m.id);
     if (m.charge.empty() || done || found == state.targets.end()) continue;
     const auto& known = found->second.known;
     const auto here = std::find_if(known.rbegin(), known.rend(),
-                                   [&](const Sighting& s) { return s.lane == r.lane(); });
+                                   [&](const Viewpoint* v) { return v->region == r.spec.region; });
     if (here == known.rend()) return {};
-    if (!credential.empty() && credential != here->credential) return {};
-    credential = here->credential;
+    if (from != nullptr && !Same(*from, **here)) return {};
+    from = *here;
   }
-  return credential;
+  return from == nullptr ? std::string() : from->who->ToString();
 }
 
 Draft PlanOf(const State& state, const Request& r) {
@@ -50,6 +51,9 @@ Draft PlanOf(const State& state, const Request& r) {
   const auto account = state.accounts.find(r.spec.account);
   if (account != state.accounts.end() && !account->second.not_ready.reason.empty()) {
     return {ConditionStatus::kUnknown, "DescribeFailed", account->second.not_ready.message};
+  }
+  if (r.not_permitted.told_only && !r.not_permitted.reason.empty()) {
+    return {ConditionStatus::kUnknown, "DescribeFailed", r.not_permitted.message};
   }
   return {ConditionStatus::kUnknown, "Resolving", "its instances are being observed"};
 }
@@ -106,9 +110,10 @@ Draft ReadyWhenFinal(const Request& r) {
 Draft Ready(const Request& r) {
   if (!r.IsAccepted()) return {kFalse, r.not_accepted.reason, r.not_accepted.message};
   if (AllFinal(r)) return ReadyWhenFinal(r);
-  const bool held = r.Executes() && !r.not_permitted.reason.empty();
+  const Holdup& holdup = r.not_permitted;
+  const bool held = !holdup.reason.empty() && (r.Executes() || holdup.told_only);
   const bool started = Count(r, MemberState::kSubmitted) + Count(r, MemberState::kVerifying) > 0;
-  if (held && !started) return {kFalse, r.not_permitted.reason, r.not_permitted.message};
+  if (held && (!started || holdup.told_only)) return {kFalse, holdup.reason, holdup.message};
   return {kFalse, "InProgress", "in progress"};
 }
 

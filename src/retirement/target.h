@@ -3,24 +3,21 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "retirement/event.h"
+#include "retirement/identity.h"
 
 namespace retirement {
 
 struct Request;
+struct LaneState;
 
 /// One request's claim on an instance: the index of the member in its status.
 struct Claim {
   Request* request = nullptr;
   uint32_t member = 0;
-};
-
-/// It was seen in this lane under these credentials.
-struct Sighting {
-  Lane lane{};
-  std::string credential{};
 };
 
 /// A target is in one place at a time.
@@ -38,17 +35,19 @@ struct Target {
   Place place = Place::kIdle;
   bool looking = false;  // an Observe that names it is in flight
 
-  // What was seen last, and under which credentials.
+  // What was seen last, and by whom.
   bool observed = false;  // at least one answer since this process began or the intent changed
   bool present = false;
   Sight sight{};
-  Mono seen_at{};       // when the DescribeInstances that said so was sent
-  Mono first_absent{};  // of the present row of absences
-  // S8: where it existed once, and under which credentials that was seen; the newest last.
-  std::vector<Sighting> known{};
-  bool seen_alive = false;  // this process saw it exist
+  Mono seen_at{};  // when the DescribeInstances that said so was sent
   Lane seen_lane{};
-  std::string seen_credential{};
+  const Viewpoint* seen_from = nullptr;
+  Mono first_absent{};     // of the present row of absences
+  uint16_t absences = 0;   // complete answers in that row
+  bool concluded = false;  // it ended as gone after that row
+  // S8: from where it was seen once; the newest last.
+  std::vector<const Viewpoint*> known{};
+  bool seen_alive = false;  // this process saw it exist
 
   // What was done to it.
   bool called = false;  // a call that named it ended at `last_call_end`
@@ -60,19 +59,27 @@ struct Target {
   Mono retired_learnt{};        // when that was learnt
   uint16_t attempts = 0;
   CloudRequestId request_id{};
+  std::unique_ptr<const Sight> packed{};  // as it was when it was packed for the last call
+  Mono unchanged_since{};  // after that call: the first look of the row that shows the same
+  Mono asked_at{};         // a person asked to look again
 
-  // The open entry that names it.
+  // The open entry that names it, or the lane in which it waits.
   Lane batch_lane{};
   uint64_t batch = 0;
 
   // Waiting.
-  Mono due{base::kNever};  // in kLook: when
-  Mono not_before{};       // not packed earlier: busy, or a fault of the service
-  uint8_t retries = 0;     // grows `not_before`
-  uint8_t server_faults = 0;
-  uint32_t group = 0;   // it is called together with this group only: the search for offenders
-  Mono verify_until{};  // an accepted call should have shown by then
+  LaneState* looks_in = nullptr;  // the lane in which a look was planned last
+  Mono due{base::kNever};         // in kLook: when
+  Mono not_before{};              // not packed earlier: the service refused it, or is at fault
+  uint8_t retries = 0;            // grows `not_before`
+  uint64_t refused_sight = 0;     // what was seen when it was refused; another sight ends the wait
   Reason wait_reason = Reason::kNone;
+  std::shared_ptr<const std::string> wait_message{};
+  uint8_t server_faults = 0;
+  uint32_t group = 0;        // it is called together with this group only: the search for offenders
+  Mono verify_until{};       // an accepted call should have shown by then
+  bool look_denied = false;  // DescribeInstances refuses it alone
+  uint32_t look_group = 0;   // it is looked at together with this group only
 };
 
 }  // namespace retirement

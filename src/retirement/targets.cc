@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "retirement/absences.h"
+#include "retirement/accept.h"
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
 #include "retirement/claims.h"
@@ -24,6 +26,23 @@ const Claim* PlanLook(const Target& t) {
   return nullptr;
 }
 
+void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
+  CancelLook(t);
+  t.looks_in = &lane;
+  lane.looks.Add(t, due, purpose);
+}
+
+/// What is not the expected instance is looked at again, slowly: its name may be put right.
+const Claim* MistakenClaim(const Target& t) {
+  for (const Claim& claim : t.claims) {
+    const MemberStatus& m = MemberOf(claim);
+    if (m.state == MemberState::kBlocked && m.reason == Reason::kExpectMismatch && InSpec(claim)) {
+      return &claim;
+    }
+  }
+  return nullptr;
+}
+
 void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose purpose) {
   if (t.looking) {
     // Its answer finds a new place for it; until then nothing calls it.
@@ -35,23 +54,32 @@ void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose 
   LeavePlace(state, t);
   t.place = Place::kLook;
   t.batch_lane = lane;
-  state.LaneOf(lane).looks.Add(t, due, purpose);
+  Plan(state.LaneOf(lane), t, due, purpose);
+}
+
+/// Where it can be looked at: the account of its entry may be gone, and another one name it.
+Lane LookLane(const State& state, const Target& t) {
+  const auto account = state.accounts.find(t.batch_lane.account);
+  if (account != state.accounts.end() && account->second.exists) return t.batch_lane;
+  for (const Claim& claim : t.claims) {
+    if (claim.request->spec.region == t.batch_lane.region) return claim.request->lane();
+  }
+  return t.batch_lane;
 }
 
 /// A look at a target in a batch keeps its place there.
 void ScheduleBatchLook(State& state, Target& t, Mono due) {
   if (t.looking || t.due <= due) return;
-  state.LaneOf(t.batch_lane).looks.Add(t, due, Looks::Purpose::kKnow);
+  Plan(state.LaneOf(LookLane(state, t)), t, due, Looks::Purpose::kKnow);
 }
 
-PackKey KeyOf(const Target& t, const Pack& pack) {
+PackKey KeyOf(const State& state, const Target& t, const Pack& pack) {
   const Intent& intent = t.owner->spec.intent;
-  return {t.group,
-          pack.step,
-          intent.release_address,
-          intent.release_disks,
-          !t.owner->Executes(),
-          std::string(t.sight.charge.view())};
+  const auto account = state.accounts.find(t.owner->spec.account);
+  const bool undone = account != state.accounts.end() && t.group < account->second.groups_from;
+  return {undone ? 0 : t.group,   pack.step,
+          intent.release_address, intent.release_disks,
+          !t.owner->Executes(),   std::string(t.sight.charge.view())};
 }
 
 void PutInPack(State& state, Target& t, const Pack& pack, Now now) {
@@ -59,7 +87,7 @@ void PutInPack(State& state, Target& t, const Pack& pack, Now now) {
   if (t.place != Place::kPack || t.batch_lane != lane) LeavePlace(state, t);
   t.place = Place::kPack;
   t.batch_lane = lane;
-  state.LaneOf(lane).packer.Add(t, KeyOf(t, pack), now.mono);
+  state.LaneOf(lane).packer.Add(t, KeyOf(state, t, pack), now.mono);
 }
 
 void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
@@ -73,7 +101,8 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
     if (look->reason == Reason::kNone && m.state == MemberState::kWaiting && !t.observed) return;
     const bool seen = t.observed || !m.charge.empty();
     SetMember(state, r, owner.member,
-              {seen ? MemberState::kWaiting : MemberState::kPending, look->reason}, now);
+              {seen ? MemberState::kWaiting : MemberState::kPending, look->reason, look->message},
+              now);
   } else if (const auto* pack = std::get_if<Pack>(&verdict)) {
     PutInPack(state, t, *pack, now);
     SetMember(state, r, owner.member, {MemberState::kWaiting}, now);
@@ -103,12 +132,17 @@ void ScheduleLook(State& state, Target& t, Mono due) {
   LookIn(state, t, t.owner->lane(), due, Looks::Purpose::kCall);
 }
 
+void CancelLook(Target& t) {
+  if (t.looks_in != nullptr) t.looks_in->looks.Remove(t);
+  t.looks_in = nullptr;
+}
+
 void LeavePlace(State& state, Target& t) {
   const Lane lane = t.batch_lane;
   if (lane.account.empty()) return;
   if (t.place == Place::kPack) state.LaneOf(lane).packer.Remove(t);
   // Who was let go from a batch may still have a look to come in the lane of that batch.
-  if (t.due != base::kNever) state.LaneOf(lane).looks.Remove(t);
+  CancelLook(t);
   t.place = Place::kIdle;
 }
 
@@ -119,7 +153,7 @@ Target& TargetOf(State& state, InstanceId id) {
   t.id = id;
   const auto past = state.history.find(id);
   if (past == state.history.end()) return t;
-  if (past->second.origin) Know(t, past->second.origin->lane, past->second.origin->credential);
+  Know(state, t, past->second.origin->from);
   t.retired_before = past->second.result == BatchResult::kRetired;
   t.retired_learnt = past->second.learnt;
   if (past->second.sent) {
@@ -176,7 +210,7 @@ void SweepTargets(State& state, Now now) {
   for (const InstanceId id : unclaimed) Forget(state, state.targets.find(id));
 }
 
-Wanted WantedOf(const State& state, const Target& t) {
+Wanted WantedOf(State& state, const Target& t) {
   Wanted wanted;
   const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
   if (owner != nullptr) {
@@ -186,11 +220,13 @@ Wanted WantedOf(const State& state, const Target& t) {
   } else {
     wanted.lane = t.batch_lane;
   }
-  if (t.place == Place::kBatch) wanted.lane = t.batch_lane;
+  if (t.place == Place::kBatch) wanted.lane = LookLane(state, t);
   const auto account = state.accounts.find(wanted.lane.account);
   if (account == state.accounts.end()) return wanted;
-  wanted.credential = account->second.credential;
+  wanted.from = ViewpointOf(state, wanted.lane);
   wanted.use_get = account->second.object.spec.use_get;
+  const auto lane = state.lanes.find(wanted.lane);
+  wanted.suspicious = lane != state.lanes.end() && IsSuspicious(lane->second);
   return wanted;
 }
 
@@ -198,14 +234,18 @@ void Reassess(State& state, Target& t, Now now) {
   if (!state.Synced()) return;
   if (t.place == Place::kBatch) {
     const auto when = ReassessCalled(state, t, now);
-    if (when) ScheduleBatchLook(state, t, *when);
+    if (!when) return;
+    ScheduleBatchLook(state, t, *when);
+    for (const Claim& claim : std::vector<Claim>(t.claims)) {
+      if (claim.request != t.owner) ShowIdle(state, t, claim, now);
+    }
     return;
   }
   const Claim* found = FindOwner(state, t);
   const Claim owner = found ? *found : Claim{};
   t.owner = owner.request;
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
-    if (claim.request != t.owner && !(t.owner && MayOwn(claim))) ShowIdle(state, t, claim, now);
+    if (claim.request != t.owner && !(t.owner && MayOwn(t, claim))) ShowIdle(state, t, claim, now);
   }
   if (t.owner && !t.owner->Executes()) return ReassessAsking(state, t, owner, now);
   if (t.owner) {
@@ -215,7 +255,12 @@ void Reassess(State& state, Target& t, Now now) {
     if (MemberOf(owner).state != MemberState::kBlocked) return;
   }
   if (const Claim* plan = PlanLook(t)) {
-    return LookIn(state, t, plan->request->lane(), now.mono, Looks::Purpose::kKnow);
+    const Mono due = t.look_denied ? std::max(now.mono, t.not_before) : now.mono;
+    return LookIn(state, t, plan->request->lane(), due, Looks::Purpose::kKnow);
+  }
+  if (const Claim* mistaken = t.owner ? nullptr : MistakenClaim(t)) {
+    return LookIn(state, t, mistaken->request->lane(), now.mono + kBlockedLook,
+                  Looks::Purpose::kKnow);
   }
   if (t.owner) return;
   LeavePlace(state, t);
@@ -241,7 +286,7 @@ bool Allows(const Intent& intent, const Target& t, const BatchObject& batch) {
 
 }  // namespace
 
-bool StillWanted(const State& state, const Target& t, const BatchObject& batch,
+bool StillWanted(State& state, const Target& t, const BatchObject& batch,
                  const BatchMember& member) {
   if (t.owner == nullptr || t.owner->uid != member.uid || t.owner->lane() != batch.lane ||
       t.owner->Executes() == batch.dry_run) {
@@ -251,8 +296,25 @@ bool StillWanted(const State& state, const Target& t, const BatchObject& batch,
     if (claim.request->suspect) return false;
   }
   const Claim* owner = ClaimOf(t, t.owner);
-  return owner != nullptr && (batch.dry_run ? MayAsk(state, *owner) : MayOwn(*owner)) &&
+  return owner != nullptr && (batch.dry_run ? MayAsk(state, *owner) : MayOwn(t, *owner)) &&
          !IsHeld(t) && Allows(WantedOf(state, t).intent, t, batch);
+}
+
+bool StillPacked(State& state, const Target& t, const PackKey& key, Now now) {
+  if (t.owner == nullptr) return false;
+  const Account* account = state.FindAccount(t.owner->spec.account);
+  if (account == nullptr || !CheckAccepted(*t.owner, account).reason.empty()) return false;
+  const auto lane = state.lanes.find(t.owner->lane());
+  const Holdup holdup = CheckPermitted(*t.owner, *account, &lane->second, now);
+  if (t.owner->Executes() && !holdup.reason.empty() && !holdup.told_only) return false;
+  Wanted wanted = WantedOf(state, t);
+  wanted.ahead = Millis{0};
+  const Verdict verdict = Judge(t, wanted, now);
+  const auto* pack = std::get_if<Pack>(&verdict);
+  if (pack == nullptr) return false;
+  PackKey now_key = KeyOf(state, t, *pack);
+  now_key.group = key.group;  // which search it belongs to makes no call wrong
+  return now_key == key;
 }
 
 }  // namespace retirement

@@ -22,13 +22,18 @@ void ReassessMembers(State& state, Request& request, Now now);
 
 /// S6, S10: its owner is still there and permitted, no hold is on it, and what the batch would do
 /// is what the mildest of all live requests wants.
-bool StillWanted(const State& state, const Target& target, const BatchObject& batch,
+bool StillWanted(State& state, const Target& target, const BatchObject& batch,
                  const BatchMember& member);
+/// The last check, right before a commit and a call: accepted and permitted anew, judged anew, and
+/// packed under the same key.
+bool StillPacked(State& state, const Target& target, const PackKey& key, Now now);
+/// Takes back a look that was planned.
+void CancelLook(Target& target);
 /// The owner's lane looks at it at `due`, or earlier when that was planned.
 void ScheduleLook(State& state, Target& target, Mono due);
 /// Takes a target out of the queue it waits in.
 void LeavePlace(State& state, Target& target);
 
-Wanted WantedOf(const State& state, const Target& target);
+Wanted WantedOf(State& state, const Target& target);
 
 }  // namespace retirement

@@ -69,6 +69,9 @@ struct RequestKey {
   std::string ToString() const { return ns + "/" + name; }
 };
 
+/// What an account does in a region, and what may fail.
+enum class Work : uint8_t { kLook, kSight, kCommit, kCall };
+
 /// The kinds that the engine watches.
 enum class Kind { kAccount, kBatch, kRequest };
 inline constexpr size_t kKinds = 3;

@@ -140,6 +140,7 @@ base::Result<BatchObject> ReadBatch(base::JsonValue object) {
   ReadSpec(object["spec"], b);
   ReadStatus(object["status"], b);
   b.version = object["metadata"]["resourceVersion"].String();
+  b.close = object["metadata"]["annotations"]["cvm-retirement.dev/close"].String();
   const std::string_view name = object["metadata"]["name"].String();
   if (b.sequence == 0 || SequenceOf(name, b.lane) != b.sequence ||
       b.members.size() != object["spec"]["members"].Size() || b.members.empty()) {

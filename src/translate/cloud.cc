@@ -16,6 +16,9 @@ Sight SightOf(const cvm::Instance& i, InstanceId id) {
   if (i.latest_operation_state == "FAILED" && i.latest_operation == "TerminateInstances") {
     s.operation_error = i.latest_operation_error;
   }
+  s.terminated_last = i.latest_operation == "TerminateInstances";
+  s.operation_failed = i.latest_operation_state == "FAILED";
+  s.operation_request = CloudRequestId(i.latest_operation_request);
   s.protected_from_termination = i.protected_from_termination;
   s.name = i.name;
   s.private_ips = i.private_ips;
@@ -69,6 +72,8 @@ Fault FaultOf(cvm::ErrorClass error_class) {
       return Fault::kExpired;
     case ErrorClass::kAccount:
       return Fault::kAccount;
+    case ErrorClass::kLane:
+      return Fault::kLane;
     case ErrorClass::kUnauthorized:
       return Fault::kUnauthorized;
     case ErrorClass::kServer:
@@ -91,9 +96,13 @@ Fault FaultOf(cvm::ErrorClass error_class) {
 
 Observed ReadObserved(const Observe& asked, const std::string& credential,
                       const cvm::DescribeOutcome& outcome) {
-  Observed event{asked.lane,           asked.ids,
-                 outcome.sent,         credential,
-                 std::vector<Sight>{}, TimeOf(outcome.service_date)};
+  Observed event{asked.lane,
+                 asked.ids,
+                 outcome.sent,
+                 credential,
+                 std::vector<Sight>{},
+                 TimeOf(outcome.service_date),
+                 asked.options.endpoint};
   if (const auto* refusal = std::get_if<cvm::Refusal>(&outcome.answer)) {
     event.answer = RefusalOf(*refusal, outcome.unreachable);
     return event;

@@ -219,7 +219,8 @@ LiveRequest ReadLiveRequest(const RequestKey& key, base::JsonValue object) {
           std::string(metadata["uid"].String()),
           metadata["generation"].Int().value_or(0),
           metadata["deletionTimestamp"].exists(),
-          ReadHold(metadata["annotations"])};
+          ReadHold(metadata["annotations"]),
+          std::string(metadata["resourceVersion"].String())};
 }
 
 std::string WriteRequestStatus(const std::string& version, const RequestStatus& s,

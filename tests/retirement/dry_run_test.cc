@@ -18,12 +18,18 @@ class DryRunTest : public EngineTest {
 TEST_F(DryRunTest, AsksTheServiceThroughTheLog) {
   Begin({Plan({"ins-00000001", "ins-00000002"})});
   AnswerLook("RUNNING");
-  const auto call = GoToCall();
-  ASSERT_TRUE(call);
-  EXPECT_TRUE(call->dry_run);
-  EXPECT_TRUE(committed_.dry_run);
-  AnswerCall(*call, Answered::Outcome::kRejected,
-             {Fault::kDryRunOk, Reason::kNone, "DryRunOperation", "", {}});
+  // The service may not know the parameter: the first to ask is one instance, alone.
+  for (int asked = 0; asked < 2; ++asked) {
+    const auto call = GoToCall();
+    ASSERT_TRUE(call);
+    EXPECT_TRUE(call->dry_run);
+    EXPECT_TRUE(committed_.dry_run);
+    EXPECT_EQ(call->ids.size(), 1u);
+    Wait(seconds{1});
+    EXPECT_FALSE(Take<Commit>());
+    AnswerCall(*call, Answered::Outcome::kRejected,
+               {Fault::kDryRunOk, Reason::kNone, "DryRunOperation", "", {}});
+  }
   EXPECT_EQ(Member("plan").state, MemberState::kPlanned);
   EXPECT_EQ(Member("plan", 1).message_view(),
             "would be terminated; the service agrees (DryRunOperation)");
@@ -35,11 +41,8 @@ TEST_F(DryRunTest, AsksTheServiceThroughTheLog) {
 TEST_F(DryRunTest, OffendersAreFoundAndSaidInThePlan) {
   Begin({Plan({"ins-00000001", "ins-00000002"})});
   AnswerLook("RUNNING");
-  auto call = GoToCall();
-  ASSERT_TRUE(call);
+  std::optional<Call> call;
   const auto second = *InstanceId::Parse("ins-00000002");
-  AnswerCall(*call, Answered::Outcome::kRejected,
-             {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "", {second}});
   for (int calls = 0, rounds = 0; calls < 2; ++calls) {
     for (call = std::nullopt; !call && rounds < 20; ++rounds) {
       while (const auto look = Take<Observe>()) Answer(*look, "RUNNING");

@@ -46,7 +46,7 @@ TEST_F(MemoryTest, AnEditKeepsWhatWasSeen) {
   r.generation = 2;
   r.version = "200";
   Step(RequestSeen{r});
-  Look(seconds{90}, "");
+  Look(kForeignAbsence + kAbsenceLook * 2, "");
   EXPECT_EQ(Member("r").state, MemberState::kRetired);
   EXPECT_EQ(Member("r").reason, Reason::kRetiredByOther);
 }

@@ -47,13 +47,13 @@ TEST(PackerTest, CutsAFullBatchAtOnce) {
   auto targets = Targets(250);
   for (Target& t : targets) packer.Add(t, {}, At(0));
   for (int i = 0; i < 2; ++i) {
-    const auto cut = packer.Take({}, At(0));
+    const auto cut = packer.Take({}, At(0), 100);
     ASSERT_TRUE(cut);
     EXPECT_EQ(cut->targets.size(), 100u);
   }
-  EXPECT_FALSE(packer.Take({}, At(0)));
+  EXPECT_FALSE(packer.Take({}, At(0), 100));
   EXPECT_EQ(packer.Next({}), At(1'000));
-  EXPECT_EQ(packer.Take({}, At(1'000))->targets.size(), 50u);
+  EXPECT_EQ(packer.Take({}, At(1'000), 100)->targets.size(), 50u);
   EXPECT_EQ(packer.size(), 0u);
 }
 
@@ -62,8 +62,23 @@ TEST(PackerTest, ANewcomerProlongsTheWaitUpToItsMaximum) {
   auto targets = Targets(30);
   for (int i = 0; i < 30; ++i) packer.Add(targets[size_t(i)], {}, At(i * 900));
   EXPECT_EQ(packer.Next({}), At(10'000));
-  EXPECT_FALSE(packer.Take({}, At(9'999)));
-  EXPECT_TRUE(packer.Take({}, At(10'000)));
+  EXPECT_FALSE(packer.Take({}, At(9'999), 100));
+  EXPECT_TRUE(packer.Take({}, At(10'000), 100));
+}
+
+// E1: few searches are under way at a time; a probe takes one.
+TEST(PackerTest, ASearchGoesFirstAndAProbeTakesOne) {
+  Packer packer;
+  auto targets = Targets(4);
+  PackKey search;
+  search.group = 7;
+  packer.Add(targets[0], {}, At(0));
+  packer.Add(targets[1], {}, At(0));
+  packer.Add(targets[2], search, At(500));
+  packer.Add(targets[3], search, At(500));
+  EXPECT_EQ(packer.Take({}, At(2'000), 1)->targets, (std::vector<Target*>{&targets[2]}));
+  EXPECT_EQ(packer.Take({}, At(4'000), 100)->targets, (std::vector<Target*>{&targets[3]}));
+  EXPECT_EQ(packer.Take({}, At(4'000), 100)->targets.size(), 2u);
 }
 
 // S2: what differs in any part of the key never shares a batch.
@@ -76,7 +91,7 @@ TEST(PackerTest, KeepsKeysApart) {
       {0, Step::kFirst, false, true, false, "A"},   {0, Step::kFirst, false, false, false, "B"}};
   for (size_t i = 0; i < keys.size(); ++i) packer.Add(targets[i], keys[i], At(0));
   for (size_t i = 0; i < keys.size(); ++i) {
-    const auto cut = packer.Take({}, At(1'000));
+    const auto cut = packer.Take({}, At(1'000), 100);
     ASSERT_TRUE(cut);
     EXPECT_EQ(cut->targets.size(), 1u);
   }
@@ -88,20 +103,20 @@ TEST(PackerTest, WhatIsRemovedIsNotCut) {
   for (Target& t : targets) packer.Add(t, {}, At(0));
   packer.Remove(targets[0]);
   packer.Remove(targets[0]);
-  EXPECT_EQ(packer.Take({}, At(1'000))->targets, (std::vector<Target*>{&targets[1]}));
+  EXPECT_EQ(packer.Take({}, At(1'000), 100)->targets, (std::vector<Target*>{&targets[1]}));
 }
 
 TEST(LooksTest, ShareCallsOfAtMostAHundred) {
   Looks looks;
   auto targets = Targets(250);
   for (Target& t : targets) looks.Add(t, At(10), Looks::Purpose::kCall);
-  EXPECT_TRUE(looks.Take(At(9), true).empty());
-  EXPECT_TRUE(looks.Take(At(1'000), false).empty());  // not further ahead than calls can follow
+  EXPECT_TRUE(looks.Take(At(9), {true}).empty());
+  EXPECT_TRUE(looks.Take(At(1'000), {false}).empty());  // not further ahead than calls can follow
   EXPECT_EQ(looks.Next(false), base::kNever);
-  EXPECT_EQ(looks.Take(At(10), true).size(), 100u);
-  EXPECT_EQ(looks.Take(At(10), true).size(), 100u);
-  EXPECT_TRUE(looks.Take(At(10), true).empty());  // the rest waits for company
-  EXPECT_EQ(looks.Take(looks.Next(true), true).size(), 50u);
+  EXPECT_EQ(looks.Take(At(10), {true}).size(), 100u);
+  EXPECT_EQ(looks.Take(At(10), {true}).size(), 100u);
+  EXPECT_TRUE(looks.Take(At(10), {true}).empty());  // the rest waits for company
+  EXPECT_EQ(looks.Take(looks.Next(true), {true}).size(), 50u);
   EXPECT_EQ(looks.Next(true), base::kNever);
 }
 
@@ -119,20 +134,19 @@ TEST(BreakerTest, LetsOneProbePassAtGrowingIntervals) {
   Breaker breaker;
   Mono now = At(0);
   Millis before{0};
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 15; ++i) {
     breaker.Trip("R", "m", now);
-    EXPECT_FALSE(breaker.Allows(now));
+    EXPECT_GT(breaker.Next(), now);
     const Millis wait = breaker.Next() - now;
     EXPECT_GE(wait, before);
-    EXPECT_LE(wait, minutes{5});
+    EXPECT_LE(wait, kLongestProbe);
     before = wait;
     now = breaker.Next();
-    EXPECT_TRUE(breaker.Allows(now));
     breaker.OnSend();
-    EXPECT_FALSE(breaker.Allows(now + hours{1}));
+    EXPECT_EQ(breaker.Next(), base::kNever) << "one at a time";
   }
   breaker.Heal();
-  EXPECT_TRUE(breaker.Allows(now));
+  EXPECT_FALSE(breaker.open());
 }
 
 TEST(ServiceClockTest, TakesTheEarliestIdeaOfTheTime) {
@@ -221,20 +235,20 @@ TEST(AcceptTest, NamesTheFirstReasonThatHoldsARequestBack) {
   r.errors = {"spec.x is wrong"};
   EXPECT_EQ(CheckAccepted(r, &account).reason, "InvalidSpec");
 
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "");
   r.spec.not_before = now.wall + hours{1};
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "NotBefore");
-  EXPECT_EQ(CheckPermitted(r, account, now).until, r.spec.not_before);
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "NotBefore");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).until, r.spec.not_before);
   r.hold = "x=y";
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "HoldPresent");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "HoldPresent");
   r.spec.suspend = true;
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "Suspended");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "Suspended");
   account.object.spec.mode = Mode::kDryRun;
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "AccountDryRun");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "AccountDryRun");
   account.object.spec.paused = true;
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "Paused");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "Paused");
   r.spec.expires_at = now.wall;
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "Expired");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "Expired");
 }
 
 TEST(AcceptTest, TheGraceCountsFromItsRecordedStart) {
@@ -245,11 +259,11 @@ TEST(AcceptTest, TheGraceCountsFromItsRecordedStart) {
   r.spec.grace = minutes{15};
   const Now now{At(0), Wall{hours{1000}}};
   r.accepted = now.wall - hours{1};
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "GracePeriod");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "GracePeriod");
   r.accepted_written = true;
-  EXPECT_EQ(CheckPermitted(r, account, now).reason, "");
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "");
   r.accepted = now.wall - minutes{14};
-  EXPECT_EQ(CheckPermitted(r, account, now).until, now.wall + minutes{1});
+  EXPECT_EQ(CheckPermitted(r, account, nullptr, now).until, now.wall + minutes{1});
 }
 
 }  // namespace

@@ -192,8 +192,8 @@ std::string World::Explain(const MemberStatus& m) const {
             " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
             " in " + t.seen_lane.account + " " + t.seen_lane.region + " present " +
             std::to_string(t.present) + " known " + std::to_string(t.known.size()) + " seen as " +
-            t.seen_credential + " state " + t.sight.state + " owner " +
-            (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
+            (t.seen_from ? t.seen_from->who->ToString() : "nobody") + " state " + t.sight.state +
+            " owner " + (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
             in(t.seen_at) + " settle " + in(t.settle_until);
     for (const Claim& c : t.claims) {
       const Request& r = *c.request;

@@ -57,6 +57,7 @@ void World::Do(Process& p, const Observe& a) {
   const auto reply = [this, &p, a, sent, key](std::variant<std::vector<Sight>, Refusal> answer) {
     Observed observed{a.lane, a.ids, sent, key, std::move(answer), {}};
     observed.service_time = ServiceTime{std::chrono::floor<seconds>(TrueTime()), now_};
+    observed.endpoint = a.options.endpoint;
     At(&p, Fault("late look", 0.03) ? Delay(15'000) : Delay(200), [this, &p, observed] {
       for (const InstanceId id : observed.ids) {
         const bool answered = std::holds_alternative<std::vector<Sight>>(observed.answer);

@@ -1,0 +1,88 @@
+#include "retirement/absences.h"
+
+#include <algorithm>
+
+#include "retirement/accounts.h"
+#include "retirement/judge.h"
+#include "retirement/trouble.h"
+
+namespace retirement {
+
+namespace {
+
+bool IsKnownToOthersOnly(const Target& t, const Viewpoint& from) {
+  if (IsKnownFrom(t, &from)) return false;
+  return std::any_of(t.known.begin(), t.known.end(), [&](const Viewpoint* v) {
+    return v->region == from.region && v->who->endpoint == from.who->endpoint;
+  });
+}
+
+}  // namespace
+
+bool LacksWitness(const Target& t, const Viewpoint& from) {
+  return !t.present && IsKnownToOthersOnly(t, from);
+}
+
+void SeekWitness(State& state, LaneState& lane, const Viewpoint& from, Now now) {
+  constexpr size_t kWitnesses = 20;
+  if (lane.witness_asked != Mono{} && now.mono < lane.witness_asked + kAbsenceLook) return;
+  lane.witness_asked = now.mono;
+  Account* account = state.FindAccount(lane.lane.account);
+  if (account == nullptr || LooksAllowedAt(*account, now) > now.mono) return;
+  Observe observe{lane.lane, OptionsOf(*account), {}};
+  for (const auto& [id, t] : state.targets) {
+    if (observe.ids.size() == kWitnesses) break;
+    const bool may_be_there = !t.called && !(t.observed && !t.present);
+    if (may_be_there && !t.looking && IsKnownToOthersOnly(t, from)) observe.ids.push_back(id);
+  }
+  if (observe.ids.empty()) return;
+  account->describe.TryTake(now.mono);
+  state.Do(std::move(observe));
+}
+
+namespace {
+
+constexpr Millis kCensusInterval = seconds{5};
+
+struct Census {
+  size_t known = 0;
+  size_t missing = 0;
+};
+
+Census Count(const State& state, const Lane& lane) {
+  Census census;
+  for (const auto& [id, t] : state.targets) {
+    if (!t.observed || t.seen_lane != lane) continue;
+    const bool missing = IsMissing(t);
+    census.missing += missing;
+    census.known += missing || t.present;
+  }
+  return census;
+}
+
+}  // namespace
+
+void CountMissing(State& state, LaneState& lane, Now now) {
+  if (lane.census != Mono{} && now.mono < lane.census + kCensusInterval) return;
+  lane.census = now.mono;
+  Account* account = state.FindAccount(lane.lane.account);
+  if (account == nullptr) return;
+  const Census census = Count(state, lane.lane);
+  const bool many =
+      census.missing > kSuspiciousCount && census.missing * kSuspiciousShare > census.known;
+  if (!many) {
+    lane.suspicious_since = base::kNever;
+    return OnSuccess(state, *account, Work::kSight, lane.lane.region, now);
+  }
+  lane.suspicious_since = std::min(lane.suspicious_since, now.mono);
+  OnFailure(state, *account, Work::kSight, lane.lane.region,
+            {"SuspiciousAnswers",
+             "many instances are not listed any more that were seen before; if "
+             "that is right, annotate their requests with "
+             "cvm-retirement.dev/requestedAt"},
+            now);
+}
+
+bool IsSuspicious(const LaneState& lane) { return lane.suspicious_since != base::kNever; }
+
+}  // namespace retirement

@@ -1,0 +1,127 @@
+#include "retirement/trouble.h"
+
+#include <algorithm>
+
+#include "retirement/accounts.h"
+#include "retirement/registry.h"
+
+namespace retirement {
+namespace {
+
+/// Longer than the longest wait between two tries: whoever is silent for longer tries no more.
+Millis Forgotten(Work work, const Trouble& t) {
+  if (!t.of_account) return minutes{10};
+  const bool soon = work == Work::kLook || work == Work::kSight;
+  return soon ? minutes{5} : kLongestProbe + minutes{10};
+}
+
+const char* WhatFails(Work work) {
+  switch (work) {
+    case Work::kLook:
+      return "DescribeInstances fails";
+    case Work::kSight:
+      return "DescribeInstances answers strangely";
+    case Work::kCommit:
+      return "RetirementBatches cannot be written, so nothing is called";
+    case Work::kCall:
+      return "TerminateInstances fails";
+  }
+  __builtin_unreachable();
+}
+
+void Tell(State& state, Account& a, Now now) {
+  TouchAccount(a, now);
+  RefreshAccount(state, a.object.name, now);
+}
+
+}  // namespace
+
+void OnFailure(State& state, Account& a, Work work, const std::string& region, Failure failure,
+               Now now) {
+  const auto [it, is_new] = a.troubles.try_emplace({work, region});
+  Trouble& t = it->second;
+  if (is_new) {
+    t.since = now.mono;
+    t.since_wall = now.wall;
+  }
+  t.last = now.mono;
+  const std::string message = std::string(WhatFails(work)) + " in " + region + " since " +
+                              base::FormatRfc3339(t.since_wall) + ": " + failure.message;
+  const bool changed = t.reason != failure.reason || t.message != message;
+  t.reason = std::move(failure.reason);
+  t.message = message;
+  t.of_account = failure.of_account;
+  if (t.told && changed) Tell(state, a, now);
+}
+
+void OnSuccess(State& state, Account& a, Work work, const std::string& region, Now now) {
+  const auto found = a.troubles.find({work, region});
+  if (found == a.troubles.end()) return;
+  const bool told = found->second.told;
+  a.troubles.erase(found);
+  if (told) Tell(state, a, now);
+}
+
+void DriveTrouble(State& state, Account& a, Now now) {
+  bool news = false;
+  for (auto it = a.troubles.begin(); it != a.troubles.end();) {
+    Trouble& t = it->second;
+    if (now.mono >= t.last + Forgotten(it->first.first, t)) {
+      news = news || t.told;
+      it = a.troubles.erase(it);
+      continue;
+    }
+    if (!t.told && now.mono >= t.since + kTroubleTold) news = t.told = true;
+    ++it;
+  }
+  if (news) Tell(state, a, now);
+}
+
+Mono NextTrouble(const Account& a) {
+  Mono next = base::kNever;
+  for (const auto& [key, t] : a.troubles) {
+    next = std::min(next, t.told ? t.last + Forgotten(key.first, t) : t.since + kTroubleTold);
+  }
+  return next;
+}
+
+const Trouble* ToldTrouble(const Account& a, const std::string& region) {
+  const Trouble* told = nullptr;
+  for (const auto& [key, t] : a.troubles) {
+    if (!t.told || (!region.empty() && key.second != region)) continue;
+    if (told == nullptr || (!told->of_account && t.of_account)) told = &t;
+  }
+  return told;
+}
+
+std::string Words(const Refusal& refusal) {
+  if (refusal.code.empty()) return refusal.message.empty() ? "no answer" : refusal.message;
+  return refusal.message.empty() ? refusal.code : refusal.code + ": " + refusal.message;
+}
+
+std::string ReadyReasonOf(Fault fault) {
+  switch (fault) {
+    case Fault::kUnreachable:
+      return "ServiceUnreachable";
+    case Fault::kExpired:
+      return "ClockSuspect";
+    case Fault::kCredentials:
+      return "CredentialsRejected";
+    case Fault::kUnauthorized:
+      return "PermissionDenied";
+    case Fault::kThrottled:
+    case Fault::kAccount:
+    case Fault::kLane:
+    case Fault::kServer:
+    case Fault::kBusy:
+    case Fault::kObserve:
+    case Fault::kBlocked:
+    case Fault::kFinal:
+    case Fault::kSplit:
+    case Fault::kDryRunOk:
+      return "ServiceError";
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace retirement

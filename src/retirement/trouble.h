@@ -1,0 +1,33 @@
+// Trouble: what keeps an account from working, since when. T1: what lasts is told on the account
+// and on its requests, and its end likewise.
+
+#pragma once
+
+#include "retirement/state.h"
+
+namespace retirement {
+
+/// What a failure says about itself: a reason of CloudAccount's Ready, and words with the code.
+struct Failure {
+  std::string reason{};
+  std::string message{};
+  bool of_account = true;  // false: it is about instances; the account is served all the same
+};
+
+/// Looks, commits or calls of this region fail; a success ends that.
+void OnFailure(State& state, Account& account, Work work, const std::string& region,
+               Failure failure, Now now);
+void OnSuccess(State& state, Account& account, Work work, const std::string& region, Now now);
+/// Forgets what was not tried again for long; tells what has lasted.
+void DriveTrouble(State& state, Account& account, Now now);
+Mono NextTrouble(const Account& account);
+
+/// What is told of it now, for requests of `region` ("" for any); null for nothing.
+const Trouble* ToldTrouble(const Account& account, const std::string& region);
+
+/// "RequestLimitExceeded: slow down".
+std::string Words(const Refusal& refusal);
+/// The reason of the account's Ready for a refused DescribeInstances or TerminateInstances.
+std::string ReadyReasonOf(Fault fault);
+
+}  // namespace retirement
