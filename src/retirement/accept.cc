@@ -123,6 +123,8 @@ Holdup CheckTrouble(const Request& r, const Account& account, const LaneState* l
   } else if (const Trouble* t = ToldTrouble(account, r.spec.region); t && t->of_account) {
     h = AccountWide("AccountNotReady",
                     "CloudAccount \"" + name + "\" is not ready: " + t->reason + ": " + t->message);
+  } else if (t != nullptr) {
+    h = AccountWide("", "in progress; " + t->message);
   }
   h.told_only = true;
   return h;

@@ -291,6 +291,7 @@ void OnCallAccepted(State& state, Account& a, LaneState& lane, Now now) {
 
 void ProbeNow(State& state, Account& a, Now now) {
   a.calls_breaker.ProbeNow(now.mono);
+  a.credentials_breaker.ProbeNow(now.mono);
   a.looks_after = std::min(a.looks_after, now.mono);
   for (const std::string& region : a.lanes) {
     LaneState& lane = state.LaneOf({a.object.name, region});

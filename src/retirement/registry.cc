@@ -323,6 +323,9 @@ void Refresh(State& state, Request& r, Now now) {
   if (changed && relevant && r.Executes() && !permitted.reason.empty()) {
     Touch(state, r, UrgencyOf(permitted), now);
   }
+  if (changed && relevant && permitted.reason.empty() && !permitted.message.empty()) {
+    Touch(state, r, Urgency::kAccountWide, now);
+  }
   UpdatePlan(state, r, now);
   if (changed && account != nullptr) TouchAccount(*account, now);
   ReassessMembers(state, r, now);

@@ -154,7 +154,7 @@ void OnObserved(State& state, const Observed& event, Now now) {
       TakeRefusal(*account, event, t, now);
     }
   }
-  if (missing) CountMissing(state, lane, now);
+  if (missing || IsSuspicious(lane)) CountMissing(state, lane, now);
   if (lacks_witness) SeekWitness(state, lane, *from, now);
   for (const InstanceId id : event.ids) {
     const auto found = state.targets.find(id);
@@ -200,6 +200,8 @@ void SendLooks(State& state, Now now) {
       KeepCredentialsFresh(state, *account, now);
       account->describe.TryTake(now.mono);
       account->credentials_breaker.OnSend();
+      // E0: while looks are refused, one at a time.
+      if (account->refused_looks > 0) account->looks_after = now.mono + kLongestLookPause;
       Observe observe{lane, OptionsOf(*account), {}};
       for (Target* t : targets) {
         t->looking = true;

@@ -114,7 +114,7 @@ Draft Ready(const Request& r) {
   const bool held = !holdup.reason.empty() && (r.Executes() || holdup.told_only);
   const bool started = Count(r, MemberState::kSubmitted) + Count(r, MemberState::kVerifying) > 0;
   if (held && (!started || holdup.told_only)) return {kFalse, holdup.reason, holdup.message};
-  return {kFalse, "InProgress", "in progress"};
+  return {kFalse, "InProgress", holdup.message.empty() ? "in progress" : holdup.message};
 }
 
 bool IsStalled(const Request& r) {

@@ -105,7 +105,9 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
               now);
   } else if (const auto* pack = std::get_if<Pack>(&verdict)) {
     PutInPack(state, t, *pack, now);
-    SetMember(state, r, owner.member, {MemberState::kWaiting}, now);
+    // What was refused shows that until it is really tried again.
+    const bool refused = t.refused_sight != 0 && MemberOf(owner).state == MemberState::kBlocked;
+    if (!refused) SetMember(state, r, owner.member, {MemberState::kWaiting}, now);
   } else {
     Conclude(state, t, std::get<Finish>(verdict), now);
   }

@@ -55,7 +55,7 @@ TEST_F(DryRunTest, OffendersAreFoundAndSaidInThePlan) {
                {fault, Reason::kNotReturnable, "FailedOperation.Unreturnable", "", {}});
   }
   EXPECT_EQ(Member("plan", 1).message_view(),
-            "would not be retired: NotReturnable: FailedOperation.Unreturnable: ");
+            "would not be retired: NotReturnable: FailedOperation.Unreturnable");
   EXPECT_EQ(Member("plan", 0).message_view(),
             "would be terminated; the service agrees (DryRunOperation)");
 }
