@@ -34,6 +34,8 @@ SLACK = 5             # for a busy machine, on what is measured in time
 # A refused TerminateInstances is told by the account if it is about more than one instance; what is
 # about an instance is told by its request. A refused look is always told by both.
 TOLD_BY_ACCOUNT = {"account", "auth", "request"}
+# These are about an instance as soon as they name one.
+NAMES_INSTANCE = {"UnauthorizedOperation", "AuthFailure.UnauthorizedOperation"}
 
 
 class Watch(threading.Thread):
@@ -205,7 +207,8 @@ class RefusalTest(Base):
                 limit(f"DescribeInstances in {WINDOW} s", within(looks), MOST_LOOKS)
                 limit("TerminateInstances of what was never seen", len(terminations[row.name]), 0)
             told_by = [("request", requests)]
-            if action == "DescribeInstances" or row.scope in TOLD_BY_ACCOUNT:
+            if action == "DescribeInstances" or (row.scope in TOLD_BY_ACCOUNT and not (
+                    row.flavour == "hint" and row.code in NAMES_INSTANCE)):
                 told_by.append(("account", accounts))
             for who, watch in told_by:
                 told = watch.told.get(row.name)
