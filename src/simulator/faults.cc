@@ -34,6 +34,7 @@ base::Result<Fault> ReadFault(base::JsonValue value) {
   text("code", fault.code);
   text("message", fault.message);
   text("id", fault.id);
+  text("secretId", fault.secret_id);
   fault.status = int(value["status"].Int().value_or(fault.status));
   fault.delay = base::ParseDuration(value["delay"].String()).value_or(fault.delay);
   fault.count = value["count"].Int().value_or(1);
@@ -41,11 +42,12 @@ base::Result<Fault> ReadFault(base::JsonValue value) {
   return fault;
 }
 
-std::optional<Fault> FaultPlan::Take(const std::string& action,
-                                     const std::vector<std::string>& ids) {
+std::optional<Fault> FaultPlan::Take(const std::string& action, const std::vector<std::string>& ids,
+                                     const std::string& secret_id) {
   for (Fault& fault : faults_) {
     if (fault.action != action || fault.count <= 0) continue;
     if (!fault.id.empty() && std::find(ids.begin(), ids.end(), fault.id) == ids.end()) continue;
+    if (!fault.secret_id.empty() && fault.secret_id != secret_id) continue;
     if (fault.skip > 0) {
       --fault.skip;
       continue;

@@ -29,9 +29,10 @@ struct Fault {
   std::string message = "An internal error has occurred.";
   int status = 502;
   base::Millis delay{1'000};
-  int64_t count = 1;  // how often it happens
-  int64_t skip = 0;   // calls of the action to let pass first
-  std::string id{};   // only for calls that name it
+  int64_t count = 1;        // how often it happens
+  int64_t skip = 0;         // calls of the action to let pass first
+  std::string id{};         // only for calls that name it
+  std::string secret_id{};  // only for calls of that identity
 };
 
 /// From {"kind": "dropAfter", "action": ..., ...}; an error names what is allowed.
@@ -43,7 +44,8 @@ class FaultPlan {
   void Add(Fault fault) { faults_.push_back(std::move(fault)); }
   void Clear() { faults_.clear(); }
   /// The fault that hits this call, if any; it is used up by one.
-  std::optional<Fault> Take(const std::string& action, const std::vector<std::string>& ids);
+  std::optional<Fault> Take(const std::string& action, const std::vector<std::string>& ids,
+                            const std::string& secret_id);
 
  private:
   std::vector<Fault> faults_;

@@ -147,7 +147,7 @@ http::ServerResponse Service::Answer(const ApiCall& call, LogEntry& entry, base:
     entry.code = "RequestLimitExceeded";
     return ErrorEnvelope(entry.code, message, entry.request_id, now);
   }
-  if (const auto fault = faults_.Take(call.action, entry.ids)) {
+  if (const auto fault = faults_.Take(call.action, entry.ids, call.secret_id)) {
     return WithFault(*fault, call, entry, now);
   }
   return Dispatch(call, entry, now);

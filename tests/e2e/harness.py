@@ -31,10 +31,10 @@ REGION = "ap-guangzhou"
 
 
 class Simulator:
-    """A cvm-simulator process."""
+    """A cvm-simulator process; with `port`, where another one was."""
 
-    def __init__(self, directory, seed):
-        self.port = free_port()
+    def __init__(self, directory, seed, port=None):
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         seed_file = pathlib.Path(directory) / "seed.yaml"
         seed_file.write_text(json.dumps(seed))
