@@ -18,8 +18,8 @@ Holdup CheckAccepted(const Request& request, const Account* account);
 /// is tried on: a breaker, trouble of the account.
 Holdup CheckPermitted(const Request& request, const Account& account, const LaneState* lane,
                       Now now);
-/// The last of these: trouble of the account in the request's region, told only; a message without a
-/// reason when it is about instances.
+/// The last of these: trouble of the account in the request's region, told only; a message without
+/// a reason when it is about instances.
 Holdup CheckTrouble(const Request& request, const Account& account, const LaneState* lane);
 
 /// Why an account serves nobody: spec, other installation, credentials.

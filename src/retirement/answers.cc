@@ -29,7 +29,7 @@ void OnAccepted(State& state, Entry& entry, Now now) {
     t->refused_sight = 0;
     t->group = 0;
     t->server_faults = 0;
-    ShowInBatch(state, *t, MemberState::kVerifying, Reason::kNone, now);
+    ShowInBatch(state, *t, {MemberState::kVerifying, Reason::kNone}, now);
   }
   ReassessEntry(state, entry, now);
 }
@@ -43,7 +43,7 @@ void AwaitEffect(State& state, Entry& entry, Mono last_acceptance, Reason shown,
   Unsettle(entry, last_acceptance);
   CountBatch(state, entry, "Ambiguous");
   state.Do(Tally{Tally::What::kAmbiguous, entry.object.lane, "", 1});
-  for (Target* t : entry.targets) ShowInBatch(state, *t, MemberState::kVerifying, shown, now);
+  for (Target* t : entry.targets) ShowInBatch(state, *t, {MemberState::kVerifying, shown}, now);
 }
 
 void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, const Answered& event,

@@ -14,8 +14,8 @@ constexpr size_t kUncalledAhead = 2;  // batches committed or being committed, n
 constexpr size_t kMostIds = 100;      // CVM API, TerminateInstances, InstanceIds (S1)
 constexpr Millis kRetentionInterval = minutes{1};
 
-/// S12: the watch has shown the entry itself, so every earlier one of whatever lane is known. Who makes
-/// a later one that names the same instance sees this one before he calls.
+/// S12: the watch has shown the entry itself, so every earlier one of whatever lane is known. Who
+/// makes a later one that names the same instance sees this one before he calls.
 bool IsEchoed(const State& state, const Entry& entry) {
   return state.view.ProvenAt(Kind::kBatch) >= entry.committed_at;
 }

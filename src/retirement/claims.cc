@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "retirement/crowd.h"
 #include "retirement/judge.h"
 
 namespace retirement {
@@ -44,12 +45,20 @@ bool MayOwn(const Target& t, const Claim& claim) {
   return !IsFinal(m.state) || (m.state == MemberState::kBlocked && !IsDuplicateBlock(m));
 }
 
+bool IsHolder(const Claim& c) {
+  return InSpec(c) && c.request->Executes() && c.request->IsAccepted() &&
+         !c.request->hold.empty() && c.request->not_permitted.reason != "Expired" &&
+         (!IsFinal(MemberOf(c).state) || IsDuplicateBlock(MemberOf(c)));
+}
+
+bool HasWish(const Claim& c) {
+  const Request& r = *c.request;
+  return InSpec(c) && r.Executes() && r.IsAccepted() && !r.deleting &&
+         MemberOf(c).state != MemberState::kCancelled;
+}
+
 bool IsHeld(const Target& t) {
-  return std::any_of(t.claims.begin(), t.claims.end(), [](const Claim& c) {
-    return InSpec(c) && c.request->Executes() && c.request->IsAccepted() &&
-           !c.request->hold.empty() && c.request->not_permitted.reason != "Expired" &&
-           (!IsFinal(MemberOf(c).state) || IsDuplicateBlock(MemberOf(c)));
-  });
+  return CrowdHolds(t) || std::any_of(t.claims.begin(), t.claims.end(), IsHolder);
 }
 
 bool MayAsk(const State& state, const Claim& claim) {
@@ -81,11 +90,10 @@ const Claim* ClaimOf(const Target& t, const Request* request) {
 Intent EffectiveIntent(const Target& t) {
   Intent intent = t.owner->spec.intent;
   for (const Claim& claim : t.claims) {
-    const Request& r = *claim.request;
-    if (!InSpec(claim) || !r.Executes() || !r.IsAccepted() || r.deleting) continue;
-    if (MemberOf(claim).state == MemberState::kCancelled) continue;
-    intent.prepaid = std::min(intent.prepaid, r.spec.intent.prepaid);
+    if (!HasWish(claim)) continue;
+    intent.prepaid = std::min(intent.prepaid, claim.request->spec.intent.prepaid);
   }
+  intent.prepaid = std::min(intent.prepaid, MildestOfCrowd(t).value_or(intent.prepaid));
   return intent;
 }
 

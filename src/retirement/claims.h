@@ -19,6 +19,10 @@ bool IsMistaken(const Target& target, const Claim& claim);
 /// A dry run that asks the service: its account says serverSideDryRun and nothing stands against
 /// a call.
 bool MayAsk(const State& state, const Claim& claim);
+/// It holds the instance back from everybody.
+bool IsHolder(const Claim& claim);
+/// What it wants done with a prepaid instance counts.
+bool HasWish(const Claim& claim);
 /// A hold of any of the requests holds the instance.
 bool IsHeld(const Target& target);
 /// The oldest claim that may own; without one the oldest that may ask. Null while it is held.

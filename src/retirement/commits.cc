@@ -17,6 +17,7 @@ namespace retirement {
 namespace {
 
 constexpr Millis kCommitRetry = seconds{5};
+constexpr size_t kMostLiveReads = 100;
 
 BatchObject MakeBatch(const LaneState& lane, const Account& account, const Packer::Cut& cut,
                       const Config& config) {
@@ -123,9 +124,15 @@ bool ConfirmView(State& state, Account& account, Entry& entry, Now now) {
   if (ViewUntil(state, account, entry) > now.mono + kFenceMargin) return true;
   Confirm confirm{state.next_token++, {}, ""};
   std::set<RequestKey> keys;
-  // Everybody who names a member counts: a hold or a milder wish of another request, too.
   for (const Target* t : entry.targets) {
-    for (const Claim& claim : t->claims) keys.insert(claim.request->key);
+    if (t->owner != nullptr) keys.insert(t->owner->key);
+  }
+  // Everybody who names a member counts: a hold or a milder wish of another request, too. Of very
+  // many only the first are read live; the watch tells of the others.
+  for (const Target* t : entry.targets) {
+    for (const Claim& claim : t->claims) {
+      if (keys.size() < kMostLiveReads) keys.insert(claim.request->key);
+    }
   }
   confirm.requests.assign(keys.begin(), keys.end());
   const Mono account_view = std::max(state.view.ProvenAt(Kind::kAccount), account.confirmed_at);
@@ -297,7 +304,7 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       }
       for (Target* t : entry.targets) {
         t->batch = event.sequence;
-        ShowInBatch(state, *t, MemberState::kSubmitted, Reason::kNone, now);
+        ShowInBatch(state, *t, {MemberState::kSubmitted, Reason::kNone}, now);
       }
       lane.ledger.open.emplace(event.sequence, std::move(entry));
       return;

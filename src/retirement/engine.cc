@@ -53,6 +53,7 @@ void Route(State& s, const Event& event, Now now) {
 }
 
 Mono NextWake(const State& s, Now now) {
+  if (!s.refreshes.empty() || !s.again.empty()) return now.mono;
   if (!s.Leading(now) || !s.Synced()) return base::kNever;
   Mono next = std::min(NextWallWake(s, now), NextWrite(s));
   next = std::min(next, std::min(NextAccountWrite(s), NextBatchWake(s, now)));
@@ -67,6 +68,8 @@ Engine::Engine(Config config) : state_(std::move(config)) {}
 StepResult Engine::Step(const Event& event, Now now) {
   Route(state_, event, now);
   OnWallTime(state_, now);
+  DriveRefreshes(state_, now);
+  ReassessCrowds(state_, now);
   SendLooks(state_, now);
   DriveAccounts(state_, now);
   DriveSuspects(state_, now);

@@ -343,7 +343,10 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, const Called& c, Now now) 
   }
   if (!t.present) {
     if (IsKnownFrom(t, w.from)) return JudgeCalledAbsent(t, w, c, now);
-    return NotYet(t, w, LookAgain(t, now), now);
+    LookAt again = LookAgain(t, now);
+    again.reason = Reason::kAmbiguous;
+    again.message = WhyNoEffect(t, w);
+    return NotYet(t, w, again, now);
   }
   if (c.step == Step::kFirst && IsInBin(t) && !t.sight.operating) {
     return Finish{.state = MemberState::kRecycled,

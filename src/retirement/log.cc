@@ -96,7 +96,7 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
     Unsettle(placed, now.mono + object.call_validity);
     for (Target* t : placed.targets) {
       if (!IsBlocked(*t)) {
-        ShowInBatch(state, *t, MemberState::kVerifying, Reason::kAmbiguous, now);
+        ShowInBatch(state, *t, {MemberState::kVerifying, Reason::kAmbiguous}, now);
       }
     }
   }
@@ -130,7 +130,8 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
                       CloudRequestId(entry->object.request_id)};
   const Verdict verdict = JudgeCalled(t, WantedOf(state, t), called, now);
   if (const auto* look = std::get_if<LookAt>(&verdict)) {
-    if (!IsBlocked(t)) ShowInBatch(state, t, MemberState::kVerifying, look->reason, now);
+    if (!IsBlocked(t))
+      ShowInBatch(state, t, {MemberState::kVerifying, look->reason, look->message}, now);
     return look->when;
   }
   const auto& finish = std::get<Finish>(verdict);

@@ -127,14 +127,14 @@ bool StopsShort(const Request& r, const Finish& finish) {
 
 }  // namespace
 
-void ShowInBatch(State& state, Target& t, MemberState member_state, Reason reason, Now now) {
+void ShowInBatch(State& state, Target& t, const MemberChange& change, Now now) {
   const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
   if (owner == nullptr) return;
   MemberStatus& m = MemberOf(*owner);
   m.batch = t.batch;
   m.attempts = t.attempts;
   m.request_id = t.request_id;
-  SetMember(state, *owner->request, owner->member, {member_state, reason}, now);
+  SetMember(state, *owner->request, owner->member, change, now);
 }
 
 void Conclude(State& state, Target& t, const Finish& finish, Now now) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "retirement/judge.h"
+#include "retirement/members.h"
 #include "retirement/state.h"
 
 namespace retirement {
@@ -15,7 +16,7 @@ void ShowIdle(State& state, Target& target, const Claim& claim, Now now);
 /// What a dry run that asked the service found: "" for nothing that would stop it.
 void ShowAnswer(State& state, Target& target, const std::string& obstacle, Now now);
 /// Shows on the owner that the target is in a batch.
-void ShowInBatch(State& state, Target& target, MemberState member_state, Reason reason, Now now);
+void ShowInBatch(State& state, Target& target, const MemberChange& change, Now now);
 /// Ends a target: its owner and those that want the same get the outcome.
 void Conclude(State& state, Target& target, const Finish& finish, Now now);
 

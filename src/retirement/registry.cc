@@ -6,6 +6,7 @@
 #include "retirement/accept.h"
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
+#include "retirement/crowd.h"
 #include "retirement/entries.h"
 #include "retirement/members.h"
 #include "retirement/outbox.h"
@@ -312,10 +313,12 @@ void Refresh(State& state, Request& r, Now now) {
           ? CheckPermitted(r, *account, lane == state.lanes.end() ? nullptr : &lane->second, now)
           : Holdup{};
   const bool changed = !Same(accepted, r.not_accepted) || !Same(permitted, r.not_permitted);
+  const bool could = r.IsPermitted();
   const bool relevant = !AllFinal(r) || !Same(accepted, r.not_accepted);
   r.not_accepted = accepted;
   r.not_permitted = permitted;
   AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);
+  if (could != r.IsPermitted()) Rerank(state, r);
   if (permitted.reason == "Expired") Expire(state, r, now);
   Rearm(state, r, now);
   UpdatePhase(state, r);
@@ -331,9 +334,29 @@ void Refresh(State& state, Request& r, Now now) {
   ReassessMembers(state, r, now);
 }
 
-void RefreshAccount(State& state, const std::string& account, Now now) {
+namespace {
+
+void Queue(State& state, Request& r) {
+  if (!std::exchange(r.queued, true)) state.refreshes.push_back(r.key);
+}
+
+}  // namespace
+
+void RefreshAccount(State& state, const std::string& account, Now) {
   for (auto& [key, request] : state.requests) {
-    if (request->spec.account == account) Refresh(state, *request, now);
+    if (request->spec.account == account) Queue(state, *request);
+  }
+}
+
+void DriveRefreshes(State& state, Now now) {
+  constexpr size_t kMembersAtOnce = 4'000;
+  for (size_t done = 0; done < kMembersAtOnce && !state.refreshes.empty();) {
+    const RequestKey key = std::move(state.refreshes.front());
+    state.refreshes.pop_front();
+    Request* r = state.FindRequest(key);
+    if (r == nullptr || !std::exchange(r->queued, false)) continue;
+    done += r->members.size();
+    r->swept ? OnRequestGone(state, key, now) : Refresh(state, *r, now);
   }
 }
 
@@ -367,7 +390,7 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
   const Stream stream = state.view.StreamOf(Kind::kRequest, o.key.ns);
   const uint64_t epoch = state.stream_epochs[stream];
   Request* r = state.FindRequest(o.key);
-  if (r != nullptr && r->uid != o.uid) {
+  if (r != nullptr && (r->uid != o.uid || r->swept)) {
     OnRequestGone(state, o.key, now);
     r = nullptr;
   }
@@ -381,7 +404,9 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
     r->epoch = epoch;
     // An older view than that of our own last write: the watch will catch up.
     if (VersionNumber(o.version) < VersionNumber(r->version)) return;
+    const bool stood = r->deleting || !r->hold.empty();
     TakeMetadata(*r, o);
+    if (stood != (r->deleting || !r->hold.empty())) Rerank(state, *r);
     if (std::exchange(r->conflicted, false)) Touch(state, *r, Urgency::kNow, now);
     if (!r->writing && IsToldByOthers(state, *r)) {
       Adopt(state, *r, o, now);
@@ -418,13 +443,13 @@ void OnResetBegin(State& state, const ResetBegin& event) {
 
 namespace {
 
-void SweepRequests(State& state, const Stream& stream, uint64_t epoch, Now now) {
-  std::vector<RequestKey> gone;
-  for (const auto& [key, request] : state.requests) {
+void SweepRequests(State& state, const Stream& stream, uint64_t epoch) {
+  for (auto& [key, request] : state.requests) {
     const bool mine = stream.ns.empty() || stream.ns == key.ns;
-    if (mine && request->epoch < epoch) gone.push_back(key);
+    if (!mine || request->epoch >= epoch) continue;
+    request->swept = request->deleting = true;  // it wants nothing from now on (S6)
+    Queue(state, *request);
   }
-  for (const RequestKey& key : gone) OnRequestGone(state, key, now);
 }
 
 /// Once everything was read: what was left of an earlier process can be compared with the log.
@@ -450,12 +475,12 @@ void OnResetEnd(State& state, const ResetEnd& event, Now now) {
   const uint64_t epoch = state.stream_epochs[event.stream];
   state.streams.insert(event.stream);
   state.view.OnReset(event.stream, event.version, event.sent);
-  if (event.stream.kind == Kind::kRequest) SweepRequests(state, event.stream, epoch, now);
+  if (event.stream.kind == Kind::kRequest) SweepRequests(state, event.stream, epoch);
   if (event.stream.kind == Kind::kAccount) SweepAccounts(state, epoch, now);
   if (event.stream.kind == Kind::kBatch) RestoreMissing(state, epoch, event.version, now);
   if (!state.Synced()) return;
   if (!std::exchange(state.restored, true)) FinishRestore(state, now);
-  for (auto& [key, request] : state.requests) ReassessMembers(state, *request, now);
+  for (auto& [key, request] : state.requests) Queue(state, *request);
   ReassessOpen(state, now);
 }
 

@@ -17,8 +17,10 @@ void PruneRemoved(State& state, Request& request, Now now);
 
 /// Decides anew whether `request` is accepted and permitted, and follows up.
 void Refresh(State& state, Request& request, Now now);
-/// The same for every request of an account.
+/// The same for every request of an account, within this step if they are not too many.
 void RefreshAccount(State& state, const std::string& account, Now now);
+/// Decides anew about requests that wait for it, some at a time.
+void DriveRefreshes(State& state, Now now);
 /// Requests whose time has come.
 void OnWallTime(State& state, Now now);
 Mono NextWallWake(const State& state, Now now);

@@ -100,6 +100,8 @@ struct Request {
   Mono last_write{};
   uint8_t failed_writes = 0;  // in a row
   bool admitted = false;      // S0: its claims are made
+  bool queued = false;        // to be decided anew
+  bool swept = false;         // the newest list lacks it: to be forgotten
 
   bool IsAccepted() const { return not_accepted.reason.empty(); }
   bool IsPermitted() const {

@@ -33,6 +33,14 @@ void ForgetSight(Target& t) {
   t.look_denied = false;
 }
 
+void ShowCharge(Target& t) {
+  for (const Claim& claim : t.claims) {
+    MemberStatus& m = MemberOf(claim);
+    const bool here = claim.request->lane() == t.seen_lane;
+    if (here && t.present && m.charge.empty()) m.charge = t.sight.charge;
+  }
+}
+
 namespace {
 
 /// A row of absences has no long gaps: in between anything may have been seen.
@@ -66,15 +74,6 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   if (IsPrepaid(t) && !IsInBin(t) && t.place != Place::kBatch) t.accepted = false;
 }
 
-void ShowCharge(State& state, Target& t, Now now) {
-  for (const Claim& claim : t.claims) {
-    MemberStatus& m = MemberOf(claim);
-    const bool here = claim.request->lane() == t.seen_lane;
-    if (here && t.present && m.charge.empty()) m.charge = t.sight.charge;
-    UpdatePlan(state, *claim.request, now);
-  }
-}
-
 void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Target& t,
                 const Sight* sight, Now now) {
   if (event.sent < t.seen_at) return;
@@ -88,7 +87,7 @@ void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Targ
   t.seen_at = event.sent;
   t.seen_lane = event.lane;
   t.seen_from = from;
-  ShowCharge(state, t, now);
+  ShowCharge(t);
 }
 
 /// Not only faults of the service: one of the ids may be the reason.
@@ -120,6 +119,21 @@ void TakeRefusal(const Account& account, const Observed& event, Target& t, Now n
   t.not_before = now.mono + BackOff(RuleOf(Fault::kUnauthorized), t.retries);
   t.wait_message =
       std::make_shared<const std::string>("DescribeInstances is refused: " + Words(refusal));
+}
+
+/// Once for each request, however many of its members were seen.
+void UpdatePlans(State& state, const std::vector<InstanceId>& ids, Now now) {
+  std::set<std::pair<std::string_view, Request*>>
+      requests;  // in an order that does not depend on addresses
+  for (const InstanceId id : ids) {
+    const auto found = state.targets.find(id);
+    if (found == state.targets.end()) continue;
+    for (const Claim& claim : found->second.claims) {
+      Request* r = claim.request;
+      if (r->planned_generation != r->generation) requests.emplace(r->uid, r);
+    }
+  }
+  for (const auto& [uid, r] : requests) UpdatePlan(state, *r, now);
 }
 
 }  // namespace
@@ -156,6 +170,7 @@ void OnObserved(State& state, const Observed& event, Now now) {
   }
   if (missing || IsSuspicious(lane)) CountMissing(state, lane, now);
   if (lacks_witness) SeekWitness(state, lane, *from, now);
+  UpdatePlans(state, event.ids, now);
   for (const InstanceId id : event.ids) {
     const auto found = state.targets.find(id);
     if (found != state.targets.end()) Reassess(state, found->second, now);

@@ -11,6 +11,9 @@ void Know(State& state, Target& target, const Viewpoint* from);
 /// The next judgement needs a new look.
 void ForgetSight(Target& target);
 
+/// Writes the charge type that was seen down on the members whose requests look there.
+void ShowCharge(Target& target);
+
 void OnObserved(State& state, const Observed& event, Now now);
 /// Sends the looks that are due.
 void SendLooks(State& state, Now now);

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -76,6 +77,10 @@ struct State {
   Mono account_wide_next{};  // when the next wait of a whole account may be told
   size_t lane_turn = 0;      // the lane that is served first
   base::TokenBucket announcements{20, 20};
+
+  bool crowded = false;                // some instance has, or had, more claims than take part
+  std::vector<InstanceId> again{};     // claims came to take part: to be decided anew
+  std::deque<RequestKey> refreshes{};  // requests to be decided anew, some at a time
 
   uint64_t next_token = 1;
   uint32_t next_group = 1;

@@ -2,8 +2,11 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "retirement/event.h"
@@ -20,6 +23,28 @@ struct Claim {
   uint32_t member = 0;
 };
 
+/// The order in which claims take part: by rank, then by age.
+struct CrowdKey {
+  int rank = 0;
+  Wall created{};
+  std::string uid{};
+  const Request* request = nullptr;
+  auto operator<=>(const CrowdKey&) const = default;
+};
+struct CrowdMember {
+  Claim claim{};
+  bool holds = false;
+  bool wishes = false;
+  PrepaidPolicy wish = PrepaidPolicy::kRefuse;
+};
+/// Claims that wait for a place, see crowd.h.
+struct Crowd {
+  std::map<CrowdKey, CrowdMember> waiting{};
+  std::unordered_map<const Request*, CrowdKey> keys{};
+  int holders = 0;
+  std::array<int, 3> wishes{};  // by PrepaidPolicy
+};
+
 /// A target is in one place at a time.
 enum class Place : uint8_t {
   kIdle,   // nobody permitted wants it, or it is done
@@ -30,7 +55,8 @@ enum class Place : uint8_t {
 
 struct Target {
   InstanceId id{};
-  std::vector<Claim> claims{};
+  std::vector<Claim> claims{};     // that take part: kMostClaims at most
+  std::unique_ptr<Crowd> crowd{};  // the others, when there are more
   Request* owner = nullptr;
   Place place = Place::kIdle;
   bool looking = false;  // an Observe that names it is in flight

@@ -7,6 +7,7 @@
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
 #include "retirement/claims.h"
+#include "retirement/crowd.h"
 #include "retirement/durations.h"
 #include "retirement/members.h"
 #include "retirement/outcomes.h"
@@ -168,7 +169,7 @@ Target& TargetOf(State& state, InstanceId id) {
 void AddClaims(State& state, Request& r, Now) {
   for (uint32_t i = 0; i < r.members.size(); ++i) {
     Target& t = TargetOf(state, r.members[i].id);
-    t.claims.push_back({&r, i});
+    AddClaim(state, t, r, i);
     const MemberStatus& m = r.members[i];
     t.attempts = std::max(t.attempts, m.attempts);
     if (t.request_id.empty()) t.request_id = m.request_id;
@@ -181,7 +182,7 @@ void RemoveClaims(State& state, Request& r, Now now) {
     const auto found = state.targets.find(m.id);
     if (found == state.targets.end()) continue;
     Target& t = found->second;
-    std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
+    RemoveClaim(state, t, r);
     if (t.owner == &r) t.owner = nullptr;
     if (t.place != Place::kBatch) Reassess(state, t, now);
   }
@@ -266,6 +267,19 @@ void Reassess(State& state, Target& t, Now now) {
   }
   if (t.owner) return;
   LeavePlace(state, t);
+}
+
+bool ReassessCrowds(State& state, Now now) {
+  constexpr size_t kAtOnce = 500;
+  for (size_t i = 0; i < kAtOnce && !state.again.empty(); ++i) {
+    const InstanceId id = state.again.back();
+    state.again.pop_back();
+    const auto found = state.targets.find(id);
+    if (found == state.targets.end()) continue;
+    ShowCharge(found->second);
+    Reassess(state, found->second, now);
+  }
+  return state.again.empty();
 }
 
 void ReassessMembers(State& state, Request& r, Now now) {

@@ -18,6 +18,9 @@ void RemoveClaims(State& state, Request& request, Now now);
 /// Decides the next step of a target and puts it into its place. Called after every change of
 /// what it depends on; calling it twice changes nothing.
 void Reassess(State& state, Target& target, Now now);
+/// Decides anew about targets in which claims came to take part, some at a time; true when nothing
+/// is left.
+bool ReassessCrowds(State& state, Now now);
 void ReassessMembers(State& state, Request& request, Now now);
 
 /// S6, S10: its owner is still there and permitted, no hold is on it, and what the batch would do

@@ -1,0 +1,133 @@
+#include "retirement/crowd.h"
+
+#include <algorithm>
+
+#include "retirement/claims.h"
+
+namespace retirement {
+namespace {
+
+/// Who may act goes first, then who plans, then who waits for something of his own.
+int RankOf(const Claim& c) {
+  const Request& r = *c.request;
+  if (IsFinal(MemberOf(c).state) && MemberOf(c).state != MemberState::kBlocked) return 3;
+  if (!InSpec(c) || r.deleting) return 2;
+  if (!r.Executes()) return 1;
+  return r.IsPermitted() ? 0 : 2;
+}
+
+CrowdKey KeyOf(const Claim& c) {
+  return {RankOf(c), c.request->created, c.request->uid, c.request};
+}
+
+CrowdMember MemberFor(const Claim& c) {
+  CrowdMember m;
+  m.claim = c;
+  m.holds = IsHolder(c);
+  m.wishes = HasWish(c);
+  m.wish = c.request->spec.intent.prepaid;
+  return m;
+}
+
+void Count(Crowd& crowd, const CrowdMember& m, int by) {
+  crowd.holders += m.holds ? by : 0;
+  if (m.wishes) crowd.wishes[size_t(m.wish)] += by;
+}
+
+void Seat(Crowd& crowd, const Claim& claim) {
+  const CrowdMember m = MemberFor(claim);
+  const CrowdKey key = KeyOf(claim);
+  crowd.waiting.emplace(key, m);
+  crowd.keys[claim.request] = key;
+  Count(crowd, m, 1);
+}
+
+/// Takes it out of the crowd; nothing when it is not in it.
+std::optional<Claim> Unseat(Crowd& crowd, const Request& r) {
+  const auto key = crowd.keys.find(&r);
+  if (key == crowd.keys.end()) return std::nullopt;
+  const auto found = crowd.waiting.find(key->second);
+  const Claim claim = found->second.claim;
+  Count(crowd, found->second, -1);
+  crowd.waiting.erase(found);
+  crowd.keys.erase(key);
+  return claim;
+}
+
+bool IsDone(const CrowdKey& key) { return key.rank == 3; }
+
+/// The best of those that wait take the places that are free, or that are taken by worse ones.
+void Balance(State& state, Target& t) {
+  Crowd& crowd = *t.crowd;
+  bool changed = false;
+  while (!crowd.waiting.empty() && !IsDone(crowd.waiting.begin()->first)) {
+    const CrowdKey best = crowd.waiting.begin()->first;
+    if (t.claims.size() >= kMostClaims) {
+      const auto worst =
+          std::max_element(t.claims.begin(), t.claims.end(),
+                           [](const Claim& a, const Claim& b) { return KeyOf(a) < KeyOf(b); });
+      if (!(best < KeyOf(*worst)) || worst->request == t.owner) break;
+      Seat(crowd, *worst);
+      t.claims.erase(worst);
+    }
+    t.claims.push_back(*Unseat(crowd, *best.request));
+    changed = true;
+  }
+  if (changed) state.again.push_back(t.id);
+  if (crowd.waiting.empty()) t.crowd.reset();
+}
+
+}  // namespace
+
+void AddClaim(State& state, Target& t, Request& r, uint32_t member) {
+  if (!t.crowd && t.claims.size() < kMostClaims) {
+    t.claims.push_back({&r, member});
+    return;
+  }
+  if (!t.crowd) {
+    t.crowd = std::make_unique<Crowd>();
+    state.crowded = true;
+  }
+  Seat(*t.crowd, {&r, member});
+  Balance(state, t);
+}
+
+void RemoveClaim(State& state, Target& t, const Request& r) {
+  const bool in_crowd = t.crowd && Unseat(*t.crowd, r);
+  if (!in_crowd) std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
+  if (t.crowd) Balance(state, t);
+}
+
+void Rerank(State& state, Request& r) {
+  if (!state.crowded) return;
+  for (uint32_t i = 0; i < r.members.size(); ++i) OnMemberChanged(state, r, i);
+}
+
+void OnMemberChanged(State& state, Request& r, uint32_t member) {
+  if (!state.crowded) return;
+  const auto found = state.targets.find(r.members[member].id);
+  if (found == state.targets.end() || !found->second.crowd) return;
+  Target& t = found->second;
+  if (const auto claim = Unseat(*t.crowd, r)) {
+    Seat(*t.crowd, *claim);
+    return Balance(state, t);
+  }
+  // One that is done gives its place up; whoever holds on to a list of claims has a copy.
+  const Claim* claim = ClaimOf(t, &r);
+  if (claim == nullptr || claim->request == t.owner || RankOf(*claim) != 3) return;
+  Seat(*t.crowd, *claim);
+  std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
+  Balance(state, t);
+}
+
+bool CrowdHolds(const Target& t) { return t.crowd && t.crowd->holders > 0; }
+
+std::optional<PrepaidPolicy> MildestOfCrowd(const Target& t) {
+  if (!t.crowd) return std::nullopt;
+  for (size_t i = 0; i < t.crowd->wishes.size(); ++i) {
+    if (t.crowd->wishes[i] > 0) return PrepaidPolicy(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace retirement
