@@ -36,6 +36,7 @@ struct Shape {
   bool guests = false;          // some namespaces are not allowed, and forge statuses
   bool dry_runs = false;        // accounts may ask the service for dry runs
   /// Faults that do not happen although their time has come: "kind", or "kind#n" for the n-th one.
+  /// Also invariants that are not judged, to see what hides behind one that is broken: "S12".
   std::set<std::string> suppressed{};
   std::optional<InstanceId> focus{};  // the trace tells all of this instance
 };

@@ -63,8 +63,9 @@ bool World::IsCancelled(const RequestObject& r, InstanceId id) const {
 
 /// Views of two kinds may be of different age, so each is judged by itself.
 void World::UpdateTruth() {
-  for (auto& [name, spans] : open_accounts_) Mark(spans, accounts_.contains(name) && !spans.empty() &&
-                                                            spans.back().until == base::kNever);
+  for (auto& [name, spans] : open_accounts_) {
+    if (!accounts_.contains(name)) Mark(spans, false);
+  }
   for (const auto& [name, account] : accounts_) {
     const AccountSpec& s = account.spec;
     const auto secret = secrets_.find(s.secret_name);
