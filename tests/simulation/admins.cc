@@ -155,9 +155,9 @@ void World::PutAccountsRight() {
       const AccountSpec spec = account.spec;
       account = found->second;
       account.spec = spec;
-      account.spec.server_side_dry_run = false;
       ++account.generation;
     }
+    account.spec.server_side_dry_run = false;
     PutAccount(account);
   }
 }

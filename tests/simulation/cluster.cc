@@ -31,7 +31,7 @@ Committed World::Create(Process&, const BatchObject& batch) {
     done.outcome = Committed::Outcome::kInvalid;
     return done;
   }
-  if (now_ < efforts_[batch.lane.account].refusing_until || Fault("create refused", 0.02)) {
+  if (now_ < efforts_[batch.lane.account].refusing_until || Fault("create refused", 0.04)) {
     done.outcome = Committed::Outcome::kFailed;
     return done;
   }
@@ -142,7 +142,8 @@ void World::Do(Process& p, const WriteAccountStatus& a) {
       found->second.status = a.status;
       efforts_[a.name].writes.push_back(now_);
       for (const Condition& c : a.status.conditions) {
-        if (c.type == "Ready") Trace(a.name + " Ready " + ToString(c.status) + " " + c.reason);
+        if (c.type == "Ready") Trace(a.name + " Ready " + ToString(c.status) + " " + c.reason +
+                                  (shape_.rivals ? " says " + a.status.installation : ""));
       }
       found->second.version = done.version = NextVersion();
       done.written = true;

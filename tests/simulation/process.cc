@@ -10,13 +10,15 @@ namespace {
 constexpr Millis kLeaseDuration{10'000};
 constexpr Millis kLeaseValidity{7'000};
 constexpr Millis kLeaseInterval{1'000};
+constexpr Millis kCalmInterval{3'000};  // where hours must pass cheaply
 constexpr Millis kGrace = seconds{40};  // between SIGTERM and SIGKILL
 constexpr int kMostIdleTicks = 500;
 
 }  // namespace
 
 void World::Elect(Process& p) {
-  At(&p, p.life == 0 ? Delay(5'000) : kLeaseInterval, [this, &p] {
+  const Millis interval = faults_on_ && !shape_.stubborn ? kLeaseInterval : kCalmInterval;
+  At(&p, p.life == 0 ? Delay(5'000) : interval, [this, &p] {
     Suffer(p);
     Lease& lease = leases_[p.installation];
     if (lease.holder != p.seen_holder || lease.renewal != p.seen_renewal) {

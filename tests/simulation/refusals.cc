@@ -50,7 +50,7 @@ void World::ScheduleTrouble() {
     }
   });
   At(nullptr, Delay(600'000), [this] {
-    if (!Fault("entries refused for a while", 0.15)) return;
+    if (!Fault("entries refused for a while", 0.2)) return;
     const std::string account = OneOf(kAccounts);
     efforts_[account].refusing_until =
         std::min(quiet_, now_ + (shape_.stubborn ? minutes{120} : Delay(300'000)));
@@ -64,7 +64,7 @@ void World::BeginTrouble(Mono until) {
   t.looks = random_.Chance(0.4);
   t.calls = !t.looks || random_.Chance(0.5);
   const auto table = cvm::ErrorTable();
-  if (!Fault("unreachable for a while", 0.1)) {
+  if (!Fault("unreachable for a while", 0.2)) {
     cvm::ErrorRule rule;
     do {
       rule = table[random_.Below(table.size())];
@@ -104,7 +104,7 @@ Refusal World::RefusalOf(const std::string& code, const std::vector<InstanceId>&
     const uint64_t how = random_.Below(4);
     if (how == 0) r.message += " `['" + id.ToString() + "']`";
     if (how == 1) r.message += " `['******']`";
-    if (how == 2 && Fault("a wrong id is quoted", 0.5)) {
+    if (how == 2 && Fault("a wrong id is quoted", 1)) {
       r.message += " `['" + OneOf(ids_).ToString() + "']`";
     }
   }
@@ -118,7 +118,7 @@ Refusal World::RefusalOf(const std::string& code, const std::vector<InstanceId>&
 bool World::Misses(const Lane& lane, InstanceId id) {
   const bool steady = now_ >= missed_until_[id] + kBetweenMisses;
   if (steady && Fault("describe misses an instance", 0.02)) missed_until_[id] = now_ + kMiss;
-  if (steady && !touched_.contains(id) && Fault("an instance is missing for long", 0.005)) {
+  if (steady && !touched_.contains(id) && Fault("an instance is missing for long", 0.02)) {
     missed_until_[id] = now_ + Delay(kLongMiss.count());
   }
   const auto empty = empty_until_.find(lane);

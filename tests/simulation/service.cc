@@ -39,7 +39,7 @@ Refusal Unreachable() {
 }  // namespace
 
 ServiceTime World::TimeOfAnswer(const Process* p) {
-  if (now_ >= date_behind_until_ && Fault("Date behind for a while", 0.002)) {
+  if (now_ >= date_behind_until_ && Fault("Date behind for a while", 0.006)) {
     date_behind_until_ = now_ + Delay(300'000);
     date_behind_ = Delay(400'000);
   }
@@ -151,7 +151,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     if (IsOfAccount(fault)) efforts_[call.lane.account].last_refused = now_;
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;
-    if (server && Fault("fails, yet executes", 0.3)) return Execute(p, call, key, entry, answer);
+    if (server && Fault("fails, yet executes", 0.5)) return Execute(p, call, key, entry, answer);
     Answer(p, answer, Delay(100));
   };
   if (TrueTime() - call.signed_at > kSignatureAge) {
@@ -168,9 +168,9 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     return refuse(t->code, t->id ? std::vector{*t->id} : std::vector<InstanceId>{});
   }
   if (Fault("call throttled", 0.1)) return refuse("RequestLimitExceeded", {});
-  if (Fault("credentials refused", 0.02)) return refuse("AuthFailure.SecretIdNotFound", {});
+  if (Fault("credentials refused", 0.05)) return refuse("AuthFailure.SecretIdNotFound", {});
   if (Fault("account refused", 0.04)) return refuse("InvalidAccount.UnpaidOrder", {});
-  if (Fault("service fails", 0.05)) return refuse("InternalServerError", {});
+  if (Fault("service fails", 0.08)) return refuse("InternalServerError", {});
   answer.outcome = Outcome::kAccepted;
   Execute(p, call, key, entry, answer);
 }

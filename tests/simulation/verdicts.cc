@@ -84,7 +84,7 @@ std::string World::WrongEnd(const RequestObject& r, const MemberStatus& m) {
       !restored_.contains(m.id)) {
     return "S8: not recycled: " + says;
   }
-  if (closed_by_hand_.contains(m.id)) return "";
+  if (closed_by_hand_.contains(m.id) || IsCancelled(r, m.id)) return "";
   if (m.state == MemberState::kBlocked) return WrongBlock(r, m).empty() ? "" : "L1: " + says;
   if (m.state == MemberState::kFailed) return WrongFailure(r, m).empty() ? "" : "L1: " + says;
   return "";
@@ -179,7 +179,10 @@ void World::JudgeEnd() {
     for (const MemberStatus& m : r.status.members) {
       if (wrong.find(m.id.ToString()) == std::string::npos) continue;
       Trace(key.ToString() + " says " + ToString(m.state) + " " + ToString(m.reason) + " " +
-            std::string(m.message_view()));
+            std::string(m.message_view()) + ", wants " + ToString(r.spec.intent.prepaid) + "/" +
+            ToString(r.spec.intent.postpaid) + (r.spec.intent.release_address ? " address" : "") +
+            (r.spec.intent.release_disks ? " disks" : "") + " in " + r.spec.account + "/" +
+            r.spec.region + (r.spec.mode == Mode::kDryRun ? " (dry)" : ""));
       if (wrong.find(key.name) != std::string::npos) Trace(Explain(m));
     }
   }

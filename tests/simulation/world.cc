@@ -4,7 +4,7 @@ namespace simulation {
 namespace {
 
 constexpr Millis kTroubled = minutes{10};  // then faults stop
-constexpr Millis kStubborn = hours{6};     // or then, where refusals last
+constexpr Millis kStubborn = hours{3};     // or then, where refusals last
 constexpr Millis kHealing = hours{6};      // L1: then everything is final, and rightly so
 constexpr int64_t kMostSteps = 80'000;
 constexpr int64_t kMostStepsOfMany = 800'000;
@@ -25,7 +25,7 @@ Shape ShapeOf(uint64_t seed) {
   shape.slow = dice.Chance(0.15);
   shape.guests = dice.Chance(0.25);
   shape.dry_runs = dice.Chance(0.15);
-  shape.stubborn = dice.Chance(0.03);
+  shape.stubborn = dice.Chance(0.06);
   shape.rivals = shape.accounts == 2 && shape.processes == 2 && dice.Chance(0.5);
   if (dice.Chance(0.004)) {
     shape.big = true;
