@@ -55,7 +55,8 @@ void World::ActOnAccount() {
 }
 
 void World::ActOnSecret(const AccountObject& account) {
-  std::string& secret = secrets_[account.spec.secret_name];
+  if (!secrets_.contains(account.spec.secret_name)) return;
+  std::string& secret = secrets_.at(account.spec.secret_name);
   const std::string before = secret;
   if (random_.Chance(0.5) && Fault("Secret swapped for a stranger's", 1)) {
     secret = secret == kStrangeKey ? kOurKey : kStrangeKey;

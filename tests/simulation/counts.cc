@@ -128,7 +128,8 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     const bool lags = p->lag_until[Kind::kAccount] > f.failing_since || SlackOf(*p) > Millis{0} ||
                       p->listing.contains(Kind::kAccount);
     const Millis patience = lags ? 3 * kToldAfter : kToldAfter;
-    told = told && now_ - std::max(f.failing_since, p->led_since) <= patience;
+    const Mono able = std::max({f.failing_since, p->led_since, p->frozen_until});
+    told = told && now_ - able <= patience;
   }
   if (!told && ReadyOf(found->second) == ConditionStatus::kTrue) {
     Fail("T1: " + account + " is told to be ready although nothing works (" + code + ")");

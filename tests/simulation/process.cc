@@ -20,6 +20,7 @@ void World::Elect(Process& p) {
   const Millis interval = faults_on_ && !shape_.stubborn ? kLeaseInterval : kCalmInterval;
   At(&p, p.life == 0 ? Delay(5'000) : interval, [this, &p] {
     Suffer(p);
+    if (now_ < p.frozen_until) return Elect(p);
     Lease& lease = leases_[p.installation];
     if (lease.holder != p.seen_holder || lease.renewal != p.seen_renewal) {
       p.seen_holder = lease.holder;
@@ -132,8 +133,12 @@ void World::Feed(Process& p, const Event& event) {
 }
 
 void World::Perform(Process& p, const Action& action) {
-  const bool begins = std::holds_alternative<Commit>(action) || std::holds_alternative<Call>(action);
-  if (p.stopping && begins) Fail("stop: something is begun after it was asked to end");
+  const auto* commit = std::get_if<Commit>(&action);
+  // What was deleted by hand may be written again.
+  const bool begins = commit && !vanished_.contains({commit->batch.lane, commit->batch.sequence});
+  if (p.stopping && (begins || std::holds_alternative<Call>(action))) {
+    Fail("stop: something is begun after it was asked to end");
+  }
   std::visit([this, &p](const auto& a) { Do(p, a); }, action);
 }
 

@@ -13,7 +13,7 @@ const std::vector<std::string> kNamespaces = {"team", "crew"};
 }  // namespace
 
 void World::Populate() {
-  const int wanted = shape_.crowded ? 12 : shape_.requests * shape_.members * 3 / 4;
+  const int wanted = shape_.crowded ? 4 : shape_.requests * shape_.members * 3 / 4;
   PopulateCloud(std::max(2, wanted));
   PopulateAccounts();
   dry_run_attitude_ = int(random_.Below(3));
