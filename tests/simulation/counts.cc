@@ -19,6 +19,7 @@ constexpr int kFirstRefusedLooks = 10;
 constexpr size_t kMostWithoutEffect = 100;    // entries of a lane
 constexpr Millis kToldAfter = minutes{1};     // that an account does not work
 constexpr Millis kWorksAgain = minutes{5};
+constexpr Millis kForgotten = minutes{10};    // a failure, after so long without another one
 constexpr Millis kUnexplained = minutes{10};
 
 /// How many of `times` are later than `from`.
@@ -53,6 +54,7 @@ bool IsInVain(const BatchObject& b) {
 void World::CountCall(const Call& call) {
   Effort& e = efforts_[call.lane.account];
   Add(e.calls, now_);
+  ++calls_;
   if (e.last_accepted > now_ - minutes{3}) return;
   if (CountSince(e.calls, now_ - minutes{2}) > kMostInVain) {
     Fail("E0: calls of " + call.lane.account + " that are all in vain");
@@ -118,8 +120,9 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     f.failures = 0;
     return;
   }
+  if (now_ - f.last_failure > kForgotten) f.failures = 0;
   if (f.failures++ == 0) f.failing_since = now_;
-  f.code = code;
+  f.last_failure = now_;
   const auto found = accounts_.find(account);
   if (found == accounts_.end() || f.failures < 3) return;
   bool told = true;  // somebody has served it all the time, and has seen what it wrote

@@ -130,9 +130,8 @@ struct LastCall {
 struct Fortune {
   int failures = 0;      // since the last success
   Mono failing_since{};  // the first of them
+  Mono last_failure{};
   Mono success_since{};  // the first success after failures
-  Mono last_success{};
-  std::string code{};
 };
 enum class Activity { kLook, kCall, kCommit };
 
@@ -156,6 +155,12 @@ struct Effort {
 struct Chatter {
   std::deque<Mono> writes{};
   std::deque<Mono> events{};
+};
+
+/// Who saw an instance last, and when.
+struct Sighted {
+  std::string holder{};
+  Mono at{};
 };
 
 /// Since when a member shows what it shows.

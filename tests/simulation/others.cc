@@ -39,6 +39,7 @@ void World::OthersAct() {
 void World::ActOnInstance(InstanceId id) {
   const simulator::Instance* found = cloud_.Find(id.ToString(), now_);
   if (found == nullptr || found->gone || found->operation_state == "OPERATING") return;
+  PrepareExecution({id});  // what has failed is not to be seen in it any more
   simulator::Instance i = *found;
   const bool in_bin = i.state == "SHUTDOWN";
   i.operation_request = "others-" + std::to_string(++order_);

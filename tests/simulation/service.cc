@@ -98,7 +98,7 @@ std::variant<std::vector<Sight>, Refusal> World::Look(Process& p, const Observe&
       Trace("    " + s.state + " " + std::string(s.charge.view()) +
             (s.operating ? ", operating" : "") + (s.operation_failed ? ", failed" : ""));
     }
-    sights_[{a.lane, a.options.endpoint, key, s.id}] = p.holder;
+    sights_[{a.lane, a.options.endpoint, key, s.id}] = {p.holder, now_};
     if (s.operation_failed) failed_operations_.insert(std::string(s.operation_request.view()));
   }
   return sights;
@@ -216,10 +216,8 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
       refused_.insert(call.ids.begin(), call.ids.end());
     }
   }
-  if (answer.outcome == Outcome::kAccepted) {
-    efforts_[call.lane.account].last_accepted = now_;
-    Fared(call.lane.account, Activity::kCall, "");
-  }
+  if (answer.outcome == Outcome::kAccepted) efforts_[call.lane.account].last_accepted = now_;
+  if (!fails) Fared(call.lane.account, Activity::kCall, "");
   Answer(p, answer, Fault("late answer", 0.05) ? Delay(60'000) : Delay(300));
 }
 

@@ -220,16 +220,22 @@ void World::CleanUp() {
   At(nullptr, hours{1}, [this] { CloseByHand(); });
 }
 
-/// Where nobody sees any more what a call did, because its key has gone, a person ends its entry.
+/// Where nobody sees any more what a call did, because its key has gone or others have worked on the
+/// instance since, a person ends its entry.
 void World::CloseByHand() {
   At(nullptr, minutes{30}, [this] { CloseByHand(); });
   for (auto& [key, entry] : batches_) {
     BatchObject& b = entry.object;
-    if (IsClosed(b.phase) || !b.close.empty() || !accounts_.contains(key.first.account)) continue;
-    const std::string& secret = secrets_[accounts_.at(key.first.account).spec.secret_name];
-    if (b.credential == secret && b.endpoint == kHome) continue;
+    if (IsClosed(b.phase) || !b.close.empty()) continue;
+    const auto account = accounts_.find(key.first.account);
+    const std::string secret =
+        account == accounts_.end() ? "" : secrets_[account->second.spec.secret_name];
+    const bool meddled = std::any_of(b.members.begin(), b.members.end(), [&](const auto& m) {
+      return meddled_at_.contains(m.id) && meddled_at_.at(m.id) > entry.created_at;
+    });
+    if (b.credential == secret && b.endpoint == kHome && !meddled) continue;
     Trace("closed by hand: " + BatchName(key.first, key.second));
-    b.close = "somebody: rotated";
+    b.close = meddled ? "somebody: looked at it" : "somebody: rotated";
     b.version = NextVersion();
     for (const BatchMember& m : b.members) closed_by_hand_.insert(m.id);
     Publish(Kind::kBatch, BatchSeen{b});

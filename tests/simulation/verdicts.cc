@@ -59,9 +59,12 @@ bool World::IsKnownHere(const Process& p, const RequestObject& r, InstanceId id)
   const std::string& key = secrets_.at(account->second.spec.secret_name);
   const std::string& other = key == kOurKey ? kOurOtherKey : kOurKey;
   const Lane lane{r.spec.account, r.spec.region};
+  const auto edited = edited_at_.find(r.key);
+  const Mono asked_for = edited == edited_at_.end() ? Mono{} : edited->second;
   const auto saw = [&](const std::string& as, InstanceId which) {
     const auto found = sights_.find({lane, kHome, as, which});
-    return found != sights_.end() && found->second == p.holder;
+    return found != sights_.end() && found->second.holder == p.holder &&
+           found->second.at > std::max(now_ - kSteady, asked_for);
   };
   if (saw(key, id)) return true;
   return saw(other, id) && std::any_of(ids_.begin(), ids_.end(), [&](InstanceId witness) {
@@ -173,6 +176,7 @@ bool World::Healed() {
 }
 
 void World::JudgeEnd() {
+  JudgeNumberOfCalls();
   const std::string wrong = Unhealed();
   if (wrong.empty()) return;
   for (const auto& [key, r] : requests_) {
@@ -187,6 +191,15 @@ void World::JudgeEnd() {
     }
   }
   Fail(wrong);
+}
+
+/// E1, where nothing goes wrong: a batch for each key of each request, as all come one by one, and
+/// the search for offenders.
+void World::JudgeNumberOfCalls() {
+  if (shape_.faults > 0) return;
+  const size_t hundreds = 1 + ids_.size() / 100;
+  const size_t keys = requests_.size() * 4 * hundreds;
+  if (calls_ > keys + 15 * refused_.size()) Fail("E1: " + std::to_string(calls_) + " calls");
 }
 
 std::string World::Explain(const MemberStatus& m) const {

@@ -24,8 +24,8 @@ Shape ShapeOf(uint64_t seed) {
   shape.keeps_postpaid = dice.Chance(0.25);
   shape.slow = dice.Chance(0.15);
   shape.guests = dice.Chance(0.25);
-  shape.dry_runs = dice.Chance(0.15);
-  shape.stubborn = dice.Chance(0.06);
+  shape.dry_runs = dice.Chance(0.3);
+  shape.stubborn = dice.Chance(0.08);
   shape.rivals = shape.accounts == 2 && shape.processes == 2 && dice.Chance(0.5);
   if (dice.Chance(0.004)) {
     shape.big = true;

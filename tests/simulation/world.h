@@ -156,6 +156,7 @@ class World : private simulator::Nature {
   // verdicts.cc
   void JudgeStatus(const Process& p, const RequestObject& before, const RequestObject& after);
   void JudgeEnd();
+  void JudgeNumberOfCalls();
   bool Healed();
   std::string Unhealed();
   std::string WrongEnd(const RequestObject& request, const MemberStatus& member);
@@ -229,8 +230,8 @@ class World : private simulator::Nature {
   std::map<uint64_t, int> executed_;             // per entry
   std::map<uint64_t, Mono> created_;             // per entry
   std::map<int64_t, int> dry_runs_executed_;     // per life of a process
-  // By lane, endpoint, credentials and id: the life of the process that saw it last.
-  std::map<std::tuple<Lane, std::string, std::string, InstanceId>, std::string> sights_;
+  // By lane, endpoint, credentials and id.
+  std::map<std::tuple<Lane, std::string, std::string, InstanceId>, Sighted> sights_;
   std::map<InstanceId, Mono> judged_at_;  // when the service last looked at it for a call
   std::map<InstanceId, Mono> looked_at_;  // when the newest look that was answered was sent
   std::map<std::string, Effort> efforts_;
@@ -238,6 +239,7 @@ class World : private simulator::Nature {
   std::map<std::pair<RequestKey, InstanceId>, Shown> shown_;
   std::map<RequestKey, Mono> edited_at_;
   std::map<InstanceId, int> refused_calls_;  // for a reason of its own, and nobody asked
+  size_t calls_ = 0;
   bool used_get_ = false;
   bool clocks_jumped_ = false;
   std::set<InstanceId> closed_by_hand_;
