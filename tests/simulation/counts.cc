@@ -102,7 +102,8 @@ void World::CountLook(const Process& p, const Observe& a, const Refusal* refusal
   }
   const Trouble* trouble = TroubleOf(a.lane, a.ids, false);
   if (trouble && trouble->id) return;
-  if (IsOfAccount(refusal->fault)) Fared(a.lane.account, Activity::kLook, refusal->code + "!");
+  const std::string& code = refusal->code.empty() ? refusal->message : refusal->code;
+  if (IsOfAccount(refusal->fault)) Fared(a.lane.account, Activity::kLook, code);
 }
 
 void World::CountWrite(const RequestKey& key) {
@@ -112,15 +113,34 @@ void World::CountWrite(const RequestKey& key) {
   if (c.events.size() > kMostEventsPerHour) Fail("E2: events of " + key.name);
 }
 
+/// Whether it says with which code it is refused, if that is why it is not ready.
+bool World::NamesACode(const std::string& account, const AccountObject& a) {
+  for (const Condition& c : a.status.conditions) {
+    if (c.type != "Ready" || c.status != ConditionStatus::kFalse) continue;
+    if (c.reason.empty() || c.message.empty()) return false;
+    if (c.reason != "BreakerOpen" && c.reason != "CredentialsRejected") return true;
+    for (const auto& [activity, f] : efforts_[account].fortunes) {
+      for (const std::string& code : f.codes) {
+        if (c.message.find(code) != std::string::npos) return true;
+      }
+    }
+    return false;
+  }
+  return true;
+}
+
 /// An activity of an account succeeds, or fails with a code: while it fails the account says so.
 void World::Fared(const std::string& account, Activity activity, const std::string& code) {
   Fortune& f = efforts_[account].fortunes[activity];
   if (code.empty()) {
     if (f.failures > 0 || f.success_since == Mono{}) f.success_since = now_;
     f.failures = 0;
+    f.codes.clear();
     return;
   }
   if (now_ - f.last_failure > kForgotten) f.failures = 0;
+  if (f.failures == 0) f.codes.clear();
+  f.codes.insert(code);
   if (f.failures++ == 0) f.failing_since = now_;
   f.last_failure = now_;
   const auto found = accounts_.find(account);
@@ -134,9 +154,11 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     const Mono able = std::max({f.failing_since, p->led_since, p->frozen_until});
     told = told && now_ - able <= patience;
   }
-  if (!told && ReadyOf(found->second) == ConditionStatus::kTrue) {
+  if (told) return;
+  if (ReadyOf(found->second) == ConditionStatus::kTrue) {
     Fail("T1: " + account + " is told to be ready although nothing works (" + code + ")");
   }
+  if (!NamesACode(account, found->second)) Fail("T1: " + account + " does not say why (" + code + ")");
 }
 
 /// Who edits an account, or its Secret, may expect it to be tried at once.

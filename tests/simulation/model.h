@@ -131,6 +131,7 @@ struct Fortune {
   int failures = 0;      // since the last success
   Mono failing_since{};  // the first of them
   Mono last_failure{};
+  std::set<std::string> codes{};  // of those failures
   Mono success_since{};  // the first success after failures
 };
 enum class Activity { kLook, kCall, kCommit };

@@ -18,7 +18,7 @@ void World::PopulateCloud(int total) {
     ids_.push_back(*InstanceId::Parse(IdText(i + 1)));
     simulator::Instance instance;
     instance.id = IdText(i + 1);
-    instance.region = kRegions[random_.Below(uint64_t(shape_.regions))];
+    instance.region = ARegion();
     instance.name = "vm-" + std::to_string(i);
     instance.private_ip = "10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250);
     if (random_.Chance(0.5)) instance.charge = kPrepaid;

@@ -43,7 +43,7 @@ void World::ScheduleTrouble() {
   });
   At(nullptr, Delay(600'000), [this] {
     if (Fault("a lane looks empty", 0.15)) {
-      const Lane lane{OneOf(kAccounts), OneOf(kRegions)};
+      const Lane lane{AnAccount(), ARegion()};
       empty_until_[lane] = now_ + seconds{10} + (random_.Chance(0.2) ? Delay(1'490'000)
                                                                      : Delay(60'000));
       Trace("lane " + lane.account + "/" + lane.region + " looks empty");
@@ -51,7 +51,7 @@ void World::ScheduleTrouble() {
   });
   At(nullptr, Delay(600'000), [this] {
     if (!Fault("entries refused for a while", 0.2)) return;
-    const std::string account = OneOf(kAccounts);
+    const std::string account = AnAccount();
     efforts_[account].refusing_until =
         std::min(quiet_, now_ + (shape_.stubborn ? minutes{120} : Delay(300'000)));
     Trace("the kube-apiserver refuses entries of " + account);
@@ -76,7 +76,7 @@ void World::BeginTrouble(Mono until) {
     }
   }
   if (random_.Chance(0.7)) t.account = accounts_.empty() ? "" : accounts_.begin()->first;
-  if (random_.Chance(0.4)) t.region = OneOf(kRegions);
+  if (random_.Chance(0.4)) t.region = ARegion();
   Trace("trouble: " + t.code + " for account '" + t.account + "' region '" + t.region + "' " +
         (t.id ? t.id->ToString() : "") + (t.looks ? " looks" : "") + (t.calls ? " calls" : ""));
   troubles_.push_back(t);

@@ -41,11 +41,12 @@ void World::Expect(MemberSpec& m) {
 RequestObject World::NewRequest(int number) {
   RequestObject r;
   r.key = {OneOf(kNamespaces), "r" + std::to_string(number)};
+  if (shape_.crowded && !shape_.guests) r.key.ns = "team-" + std::to_string(number / 4);
   r.uid = "uid-" + std::to_string(++order_);
   r.generation = 1;
   r.created = std::chrono::floor<seconds>(TrueTime());
-  r.spec.account = kAccounts[random_.Below(uint64_t(shape_.accounts))];
-  r.spec.region = kRegions[random_.Below(uint64_t(shape_.regions))];
+  r.spec.account = AnAccount();
+  r.spec.region = ARegion();
   Intent& intent = r.spec.intent;
   intent.prepaid = random_.Chance(0.3) ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
   if (random_.Chance(0.05)) intent.prepaid = PrepaidPolicy::kRefuse;

@@ -13,6 +13,11 @@
 
 namespace simulation {
 
+extern const std::vector<std::string> kAccounts;
+extern const std::vector<std::string> kRegions;
+extern const std::string kHome;  // the endpoint where our instances are
+extern const std::string kAway;
+
 class World : private simulator::Nature {
  public:
   World(uint64_t seed, const Shape& shape);
@@ -47,6 +52,8 @@ class World : private simulator::Nature {
   /// Whether the trace tells all of this instance.
   bool Follows(InstanceId id) const { return id == shape_.focus; }
   void Fail(const std::string& invariant);
+  std::string AnAccount() { return kAccounts[random_.Below(uint64_t(shape_.accounts))]; }
+  std::string ARegion() { return kRegions[random_.Below(uint64_t(shape_.regions))]; }
   template <class T>
   const T& OneOf(const std::vector<T>& all) {
     return all[random_.Below(all.size())];
@@ -178,6 +185,7 @@ class World : private simulator::Nature {
   void CountRefused(const std::vector<InstanceId>& ids);
   void Fared(const std::string& account, Activity activity, const std::string& code);
   bool IsServed(const AccountObject& account, Millis for_so_long) const;
+  bool NamesACode(const std::string& account, const AccountObject& a);
   void UsersAsk(const std::string& account);
 
   base::Random random_;
@@ -245,10 +253,6 @@ class World : private simulator::Nature {
   std::set<InstanceId> closed_by_hand_;
 };
 
-extern const std::vector<std::string> kAccounts;
-extern const std::vector<std::string> kRegions;
-extern const std::string kHome;  // the endpoint where our instances are
-extern const std::string kAway;
 /// All keys of our cloud account; any other sees nothing of ours.
 bool IsOurs(const std::string& key);
 /// Whether a refusal is that of the account, or of all, rather than of an instance.
