@@ -71,7 +71,7 @@ void World::ActOnSecret(const AccountObject& account) {
 
 void World::EditAccount(AccountObject account) {
   AccountSpec& s = account.spec;
-  switch (random_.Below(13)) {
+  switch (random_.Below(15)) {
     case 0:
     case 1:
       if (!Fault("account paused or resumed", 1)) return;
@@ -111,6 +111,8 @@ void World::EditAccount(AccountObject account) {
       s.describe_per_second = int(1 + random_.Below(30));
       break;
     case 10:
+    case 12:
+    case 13:
       if (!shape_.dry_runs || !Fault("dry runs of the service edited", 1)) return;
       s.server_side_dry_run = !s.server_side_dry_run;
       break;
@@ -120,7 +122,7 @@ void World::EditAccount(AccountObject account) {
                       account.name;
       break;
     default:
-      if (!Fault("name of the Secret mistyped", 0.3)) return;
+      if (!Fault("name of the Secret mistyped", 0.8)) return;
       s.secret_name = "no-such-secret";
   }
   ++account.generation;

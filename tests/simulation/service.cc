@@ -151,7 +151,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     if (IsOfAccount(fault)) efforts_[call.lane.account].last_refused = now_;
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;
-    if (server && Fault("fails, yet executes", 0.5)) return Execute(p, call, key, entry, answer);
+    if (server && Fault("fails, yet executes", 0.7)) return Execute(p, call, key, entry, answer);
     Answer(p, answer, Delay(100));
   };
   if (TrueTime() - call.signed_at > kSignatureAge) {
@@ -168,8 +168,8 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     return refuse(t->code, t->id ? std::vector{*t->id} : std::vector<InstanceId>{});
   }
   if (Fault("call throttled", 0.1)) return refuse("RequestLimitExceeded", {});
-  if (Fault("credentials refused", 0.05)) return refuse("AuthFailure.SecretIdNotFound", {});
-  if (Fault("account refused", 0.04)) return refuse("InvalidAccount.UnpaidOrder", {});
+  if (Fault("credentials refused", 0.07)) return refuse("AuthFailure.SecretIdNotFound", {});
+  if (Fault("account refused", 0.06)) return refuse("InvalidAccount.UnpaidOrder", {});
   if (Fault("service fails", 0.08)) return refuse("InternalServerError", {});
   answer.outcome = Outcome::kAccepted;
   Execute(p, call, key, entry, answer);
@@ -218,7 +218,7 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
   }
   if (answer.outcome == Outcome::kAccepted) efforts_[call.lane.account].last_accepted = now_;
   if (!fails) Fared(call.lane.account, Activity::kCall, "");
-  Answer(p, answer, Fault("late answer", 0.05) ? Delay(60'000) : Delay(300));
+  Answer(p, answer, Fault("late answer", 0.08) ? Delay(60'000) : Delay(300));
 }
 
 /// The first answer counts: the engine ignores one for an entry that is not being called.

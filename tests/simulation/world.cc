@@ -22,10 +22,10 @@ Shape ShapeOf(uint64_t seed) {
   shape.processes = seed % 3 == 0 ? 1 : 2;
   shape.faults = seed % 7 == 0 ? 0 : 1;
   shape.keeps_postpaid = dice.Chance(0.25);
-  shape.slow = dice.Chance(0.15);
+  shape.slow = dice.Chance(0.2);
   shape.guests = dice.Chance(0.25);
   shape.dry_runs = dice.Chance(0.3);
-  shape.stubborn = dice.Chance(0.08);
+  shape.stubborn = dice.Chance(0.12);
   shape.rivals = shape.accounts == 2 && shape.processes == 2 && dice.Chance(0.5);
   if (dice.Chance(0.004)) {
     shape.big = true;
@@ -59,7 +59,7 @@ World::World(uint64_t seed, const Shape& shape)
 
 /// Two bounds are the cloud's: a slow world breaks them.
 Millis World::EffectDelay() {
-  if (shape_.slow && Fault("effect beyond its bound", 0.2)) return minutes{1} + Delay(180'000);
+  if (shape_.slow && Fault("effect beyond its bound", 0.4)) return minutes{1} + Delay(180'000);
   return Delay(20'000);
 }
 

@@ -40,7 +40,7 @@ class World : private simulator::Nature {
   Millis DescribeLag() override;
   bool NamesOffenders() override { return random_.Chance(0.7); }
   std::vector<std::string> Passing() override;
-  bool FailsLater() override { return Fault("operation fails later", 0.04); }
+  bool FailsLater() override { return Fault("operation fails later", 0.08); }
   bool KeepsPostpaid() override { return shape_.keeps_postpaid; }
   bool Fault(const char* kind, double probability);
   /// Something of `process`, which a crash forgets and a freeze delays; for null of the world.
