@@ -19,8 +19,9 @@ void World::Do(Process& p, const Commit& a) {
     const Committed done = Create(p, a.batch);
     const bool refused = done.outcome == Committed::Outcome::kFailed ||
                          done.outcome == Committed::Outcome::kInvalid;
-    if (life == p.life) Fared(a.batch.lane.account, Activity::kCommit, refused ? "refused" : "");
-    if (life == p.life) At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
+    if (life != p.life) return;
+    Fared(a.batch.lane.account, Activity::kCommit, refused ? "entries refused" : "");
+    At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
   });
 }
 

@@ -122,7 +122,8 @@ bool World::Misses(const Lane& lane, InstanceId id) {
     missed_until_[id] = now_ + Delay(kLongMiss.count());
   }
   const auto empty = empty_until_.find(lane);
-  const bool missed = now_ < missed_until_[id] || (empty != empty_until_.end() && now_ < empty->second);
+  const bool all = empty != empty_until_.end() && now_ < empty->second;
+  const bool missed = all || now_ < missed_until_[id];
   if (missed && touched_.contains(id)) missed_.insert(id);
   return missed;
 }

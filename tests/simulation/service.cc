@@ -91,7 +91,8 @@ std::variant<std::vector<Sight>, Refusal> World::Look(Process& p, const Observe&
     sights.push_back(sight);
   }
   for (const InstanceId id : a.ids) {
-    if (Follows(id)) Trace("  look as " + key + " in " + a.lane.account + "/" + a.lane.region + ":");
+    if (!Follows(id)) continue;
+    Trace("  look as " + key + " in " + a.lane.account + "/" + a.lane.region + ":");
   }
   for (const Sight& s : sights) {
     if (Follows(s.id)) {
@@ -148,7 +149,9 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     for (const InstanceId id : call.ids) {
       if (!IsUnseen(fault)) judged_at_[id] = now_;
     }
-    if (IsOfAccount(fault)) efforts_[call.lane.account].last_refused = now_;
+    Effort& effort = efforts_[call.lane.account];
+    if (IsOfAccount(fault)) effort.last_refused = now_;
+    effort.refused_with = code;
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;
     if (server && Fault("fails, yet executes", 0.7)) return Execute(p, call, key, entry, answer);

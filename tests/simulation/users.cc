@@ -221,8 +221,8 @@ void World::CleanUp() {
   At(nullptr, hours{1}, [this] { CloseByHand(); });
 }
 
-/// Where nobody sees any more what a call did, because its key has gone or others have worked on the
-/// instance since, a person ends its entry.
+/// Where nobody sees any more what a call did, because its key has gone or others have worked on
+/// the instance since, a person ends its entry.
 void World::CloseByHand() {
   At(nullptr, minutes{30}, [this] { CloseByHand(); });
   for (auto& [key, entry] : batches_) {
