@@ -93,6 +93,7 @@ void World::CountLook(const Process& p, const Observe& a, const Refusal* refusal
     e.refused_looks = 0;
     return Fared(a.lane.account, Activity::kLook, "");
   }
+  Trace("look of " + p.holder + " refused " + refusal->code);
   if (e.looks_of_life != p.life) e.refused_looks = 0;
   e.looks_of_life = p.life;
   if (++e.refused_looks == kFirstRefusedLooks) e.tenth_refused = now_;

@@ -140,8 +140,10 @@ std::string World::WrongFailure(const RequestObject& r, const MemberStatus& m) {
 std::string World::WrongAccount(const AccountObject& a) {
   if (a.status.observed_generation != a.generation) return "L1: no status of " + a.name;
   const Effort& effort = efforts_[a.name];
+  // Nobody could find out that it works again?
+  if (effort.last_refused > effort.last_accepted) return "";
   for (const auto& [activity, fortune] : effort.fortunes) {
-    if (fortune.failures > 0) return "";  // nobody could find out that it works again
+    if (fortune.failures > 0) return "";
   }
   for (const Condition& c : a.status.conditions) {
     if (c.type == "Ready" && c.status == ConditionStatus::kTrue) return "";
