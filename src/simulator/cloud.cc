@@ -136,11 +136,13 @@ void Cloud::Execute(History& history, const std::string& request_id, Mono now) {
   during.operation_state = "OPERATING";
   during.operation_request = request_id;
   during.operation_error.clear();
-  const std::vector<std::string> passing = nature_.Passing();
+  const bool fails = nature_.FailsLater();
+  std::vector<std::string> passing;
+  if (!fails && before.state == "RUNNING") passing = nature_.Passing();
   if (!recycle && passing.empty()) during.state = "TERMINATING";
   Instance after = during;
   after.operation_state = "SUCCESS";
-  if (nature_.FailsLater()) {
+  if (fails) {
     after.state = before.state;
     after.operation_state = "FAILED";
     after.operation_error = "the operation failed";

@@ -120,8 +120,9 @@ bool World::NamesACode(const std::string& account, const AccountObject& a) {
     if (c.type != "Ready" || c.status != ConditionStatus::kFalse) continue;
     if (c.reason.empty() || c.message.empty()) return false;
     if (c.reason != "BreakerOpen" && c.reason != "CredentialsRejected") return true;
-    const std::string& last = efforts_[account].refused_with;
-    if (!last.empty() && c.message.find(last) != std::string::npos) return true;
+    for (const std::string& code : efforts_[account].refused_with) {
+      if (c.message.find(code) != std::string::npos) return true;
+    }
     for (const auto& [activity, f] : efforts_[account].fortunes) {
       for (const std::string& code : f.codes) {
         if (c.message.find(code) != std::string::npos) return true;

@@ -144,7 +144,7 @@ struct Effort {
   std::deque<Mono> writes{};
   Mono last_accepted{};
   Mono last_refused{};  // as an account
-  std::string refused_with{};
+  std::set<std::string> refused_with{};  // since the last acceptance
   int refused_looks = 0;   // in a row
   Mono tenth_refused{};
   int64_t looks_of_life = 0;

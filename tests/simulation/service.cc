@@ -151,7 +151,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     }
     Effort& effort = efforts_[call.lane.account];
     if (IsOfAccount(fault)) effort.last_refused = now_;
-    effort.refused_with = code;
+    effort.refused_with.insert(code);
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;
     if (server && Fault("fails, yet executes", 0.7)) return Execute(p, call, key, entry, answer);
@@ -219,7 +219,10 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
       refused_.insert(call.ids.begin(), call.ids.end());
     }
   }
-  if (answer.outcome == Outcome::kAccepted) efforts_[call.lane.account].last_accepted = now_;
+  if (answer.outcome == Outcome::kAccepted) {
+    efforts_[call.lane.account].last_accepted = now_;
+    efforts_[call.lane.account].refused_with.clear();
+  }
   if (!fails) Fared(call.lane.account, Activity::kCall, "");
   Answer(p, answer, Fault("late answer", 0.08) ? Delay(60'000) : Delay(300));
 }
