@@ -10,7 +10,6 @@ namespace {
 constexpr size_t kMostIds = 100;
 
 bool IsPrepaid(const Instance& i) { return i.charge == "PREPAID"; }
-bool IsInBin(const Instance& i) { return IsPrepaid(i) && i.state == "SHUTDOWN"; }
 
 /// The refusals of TerminateInstances by state (CVM API, TerminateInstances, error codes).
 const std::map<std::string, std::string>& StateCodes() {
@@ -43,6 +42,11 @@ void Cloud::Change(Instance instance, Mono now) {
   auto& versions = histories_[instance.id].versions;
   while (!versions.empty() && versions.back().since > now) versions.pop_back();
   versions.push_back({now, std::move(instance)});
+}
+
+void Cloud::ChangeLater(Instance instance, Mono at) {
+  auto& versions = histories_[instance.id].versions;
+  versions.push_back({at, std::move(instance)});
 }
 
 const Instance* Cloud::At(const History& history, Mono time) const {
@@ -120,23 +124,41 @@ Reply Cloud::Check(const TerminateRequest& request, Mono now) {
   return {};
 }
 
+bool Cloud::IsInBin(const Instance& i) {
+  return i.state == "SHUTDOWN" && (IsPrepaid(i) || nature_.KeepsPostpaid());
+}
+
 void Cloud::Execute(History& history, const std::string& request_id, Mono now) {
-  Instance during = *At(history, now);
-  const bool recycle = IsPrepaid(during) && !IsInBin(during);
+  const Instance before = *At(history, now);
+  Instance during = before;
+  const bool recycle = !IsInBin(before) && (IsPrepaid(before) || nature_.KeepsPostpaid());
   during.operation = "TerminateInstances";
   during.operation_state = "OPERATING";
   during.operation_request = request_id;
-  if (!recycle) during.state = "TERMINATING";
+  during.operation_error.clear();
+  const bool fails = nature_.FailsLater();
+  std::vector<std::string> passing;
+  if (!fails && before.state == "RUNNING") passing = nature_.Passing();
+  if (!recycle && passing.empty()) during.state = "TERMINATING";
   Instance after = during;
   after.operation_state = "SUCCESS";
-  if (recycle) {
+  if (fails) {
+    after.state = before.state;
+    after.operation_state = "FAILED";
+    after.operation_error = "the operation failed";
+  } else if (recycle) {
     after.state = "SHUTDOWN";
     after.isolated = "MANMADE";
   } else {
     after.gone = true;
   }
+  const Millis effect = std::max(Millis{1}, nature_.EffectDelay());
   Change(during, now);
-  history.versions.push_back({now + std::max(Millis{1}, nature_.EffectDelay()), after});
+  for (size_t i = 0; i < passing.size(); ++i) {
+    during.state = passing[i];
+    ChangeLater(during, now + effect * int64_t(i) / int64_t(passing.size() + 1));
+  }
+  ChangeLater(after, now + effect);
 }
 
 Reply Cloud::Terminate(const TerminateRequest& request, Mono now) {

@@ -47,6 +47,12 @@ class Nature {
   virtual Millis DescribeLag() = 0;
   /// Whether a refused batch names its offenders in the message.
   virtual bool NamesOffenders() = 0;
+  /// The states through which a termination passes, one after the other.
+  virtual std::vector<std::string> Passing() { return {}; }
+  /// Whether an accepted termination fails later (LatestOperationState FAILED).
+  virtual bool FailsLater() { return false; }
+  /// Whether this site keeps postpaid instances in the recycle bin, too.
+  virtual bool KeepsPostpaid() { return false; }
 };
 
 struct Reply {
@@ -96,6 +102,8 @@ class Cloud {
   /// What Terminate would answer.
   Reply Check(const TerminateRequest& request, Mono now);
   DescribeReply Describe(const DescribeRequest& request, Mono now);
+  /// It is that from then on, unless something changes it before.
+  void ChangeLater(Instance instance, Mono at);
   /// The truth about an instance now; null for an id that never was.
   const Instance* Find(const std::string& id, Mono now);
   const std::vector<Execution>& executions() const { return executions_; }
@@ -109,6 +117,7 @@ class Cloud {
     std::vector<Version> versions{};  // times grow; the last may lie in the future
   };
   const Instance* At(const History& history, Mono time) const;
+  bool IsInBin(const Instance& i);
   void Execute(History& history, const std::string& request_id, Mono now);
   std::string Offenders(const std::vector<std::string>& ids);
 

@@ -1,61 +1,60 @@
-// The kube-apiserver: versions, watches that lag, are cut or go on steadily with old news,
-// conflicts, writes whose answers get lost, reads that fail.
+// The kube-apiserver: versions, conflicts, writes whose answers get lost, objects that it refuses,
+// reads that fail.
 #include "simulation/world.h"
 
 namespace simulation {
+namespace {
 
-void World::Publish(Kind kind, const Event& event) {
-  const std::string version = std::to_string(version_);
-  for (const auto& owned : processes_) {
-    Process& p = *owned;
-    if (!p.engine) continue;
-    if (Fault("watch lags steadily", 0.01)) {
-      p.lag[kind] = Delay(25'000);
-      p.lag_until[kind] = now_ + Delay(120'000);
-    }
-    const Millis steady = now_ < p.lag_until[kind] ? p.lag[kind] : Millis{0};
-    const Millis lag = steady + (Fault("watch lags", 0.05) ? Delay(8'000) : Delay(50));
-    const Mono at = std::max(p.last_delivery[kind], now_ + lag);
-    p.last_delivery[kind] = at;
-    const auto deliver = [this, &p, event, kind, version, watch = p.watches[kind]] {
-      // A watch goes on from the version of its list: what was under way before never arrives.
-      if (watch != p.watches[kind]) return;
-      p.delivered[kind] = version;
-      Feed(p, event);
-    };
-    At(&p, at - now_, deliver);
-    if (Fault("event repeated", 0.02)) At(&p, at - now_, deliver);
-    if (Fault("watch cut", 0.01)) List(p, kind);
-  }
-}
+constexpr uint64_t kHighestNumber = 9'999'999'999;  // the name has ten digits
+constexpr size_t kMostMembersTold = 400;
+constexpr Millis kLeaseDuration{10'000};
+
+}  // namespace
 
 void World::Do(Process& p, const Commit& a) {
+  const bool slow = Fault("slow write", 0.02);
+  CountEntry(a.batch);
   // A write that is under way survives the process that made it; its answer does not.
-  At(nullptr, Fault("slow write", 0.02) ? Delay(60'000) : Delay(100), [this, a, &p, life = p.life] {
-    const EntryKey key{a.batch.lane, a.batch.sequence};
-    Committed done{a.batch.lane, a.batch.sequence, Committed::Outcome::kExists, "", ""};
-    if (Fault("create refused", 0.02)) {
-      done.outcome = Committed::Outcome::kFailed;
-    } else if (!batches_.contains(key)) {
-      BatchObject stored = a.batch;
-      stored.phase = BatchPhase::kIntent;  // the status is a subresource: a create cannot set it
-      stored.version = NextVersion();
-      done.outcome = Committed::Outcome::kCreated;
-      done.version = stored.version;
-      const auto before = vanished_.find(key);
-      const bool again =
-          before != vanished_.end() && before->second.object.signed_at == stored.signed_at;
-      batches_[key] = {stored, again ? before->second.birth : ++order_, base::kNever};
-      if (!again) created_[order_] = now_;
-      Trace("create " + BatchName(a.batch.lane, a.batch.sequence) + " by " + a.batch.holder);
-      for (const BatchMember& m : stored.members) {
-        if (!Follows(m.id)) continue;
-        Trace("  it is in it for " + m.request.name + ", credentials " + stored.credential);
-      }
-      Publish(Kind::kBatch, BatchSeen{stored});
-    }
-    if (life == p.life) At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
+  At(nullptr, slow ? Delay(60'000) : Delay(100), [this, a, &p, life = p.life] {
+    const Committed done = Create(p, a.batch);
+    const bool refused = done.outcome == Committed::Outcome::kFailed ||
+                         done.outcome == Committed::Outcome::kInvalid;
+    if (life != p.life) return;
+    Fared(a.batch.lane.account, Activity::kCommit, refused ? "entries refused" : "");
+    At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
   });
+}
+
+Committed World::Create(Process&, const BatchObject& batch) {
+  const EntryKey key{batch.lane, batch.sequence};
+  Committed done{batch.lane, batch.sequence, Committed::Outcome::kExists, "", ""};
+  if (batch.sequence > kHighestNumber || batch.sequence == 0) {
+    done.outcome = Committed::Outcome::kInvalid;
+    return done;
+  }
+  if (now_ < efforts_[batch.lane.account].refusing_until || Fault("create refused", 0.04)) {
+    done.outcome = Committed::Outcome::kFailed;
+    return done;
+  }
+  if (batches_.contains(key)) return done;
+  BatchObject stored = batch;
+  stored.phase = BatchPhase::kIntent;  // the status is a subresource: a create cannot set it
+  stored.version = NextVersion();
+  done.outcome = Committed::Outcome::kCreated;
+  done.version = stored.version;
+  const auto before = vanished_.find(key);
+  const bool again =
+      before != vanished_.end() && before->second.object.signed_at == stored.signed_at;
+  batches_[key] = {stored, again ? before->second.birth : ++order_, now_, base::kNever};
+  if (!again) created_[order_] = now_;
+  Trace("create " + BatchName(batch.lane, batch.sequence) + " by " + batch.holder);
+  for (const BatchMember& m : stored.members) {
+    committed_.insert(m.id);
+    if (!Follows(m.id)) continue;
+    Trace("  it is in it for " + m.request.name + ", credentials " + stored.credential);
+  }
+  Publish(Kind::kBatch, BatchSeen{stored});
+  return done;
 }
 
 void World::Do(Process& p, const ReadBatch& a) {
@@ -68,7 +67,7 @@ void World::Do(Process& p, const ReadBatch& a) {
 
 void World::Do(Process& p, const Record& a) {
   At(nullptr, Fault("slow write", 0.02) ? Delay(60'000) : Delay(100),
-     [this, a, &p, life = p.life, sent = now_] {
+     [this, a, &p, life = p.life, sent = ClockOf(p)] {
        Recorded done{a.batch.lane, a.batch.sequence, false, false, false, "", sent};
        const auto found = batches_.find({a.batch.lane, a.batch.sequence});
        if (found == batches_.end()) {
@@ -77,13 +76,21 @@ void World::Do(Process& p, const Record& a) {
          done.conflict = true;
          ++report_.faults["conflict"];
        } else if (!Fault("record refused", 0.03)) {
-         if (IsClosed(a.batch.phase) && !IsClosed(found->second.object.phase)) {
-           found->second.closed_at = now_;
-         }
-         found->second.object = a.batch;
-         found->second.object.version = done.version = NextVersion();
+         BatchObject& stored = found->second.object;
+         if (IsClosed(a.batch.phase) && !IsClosed(stored.phase)) found->second.closed_at = now_;
+         const std::string close = stored.close;
+         stored = a.batch;
+         stored.close = close;  // metadata
+         stored.version = done.version = NextVersion();
          done.written = true;
-         Publish(Kind::kBatch, BatchSeen{found->second.object});
+         for (const BatchMember& m : stored.members) {
+           LastCall& last = last_calls_[m.id];
+           const bool told = stored.phase == BatchPhase::kAccepted;
+           if (told && last.request_id == stored.request_id) last.clean = true;
+         }
+         Trace("record " + BatchName(a.batch.lane, a.batch.sequence) + " " +
+               ToString(stored.phase) + " " + stored.error_code);
+         Publish(Kind::kBatch, BatchSeen{stored});
          if (Fault("answer to a write lost", 0.03)) done.written = false;
        }
        if (life == p.life) At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
@@ -91,25 +98,31 @@ void World::Do(Process& p, const Record& a) {
 }
 
 void World::Do(Process&, const DeleteBatch& a) {
-  At(nullptr, Delay(100), [this, a] { batches_.erase({a.lane, a.sequence}); });
+  At(nullptr, Delay(100), [this, a] {
+    JudgeDeletion(a);
+    if (batches_.erase({a.lane, a.sequence}) == 0) return;
+    ++version_;
+    Trace("operator deletes " + BatchName(a.lane, a.sequence));
+    Publish(Kind::kBatch, BatchGone{a.lane, a.sequence});
+  });
 }
 
 void World::Do(Process& p, const WriteStatus& a) {
   At(nullptr, Fault("slow write", 0.02) ? Delay(60'000) : Delay(100),
-     [this, a, &p, life = p.life, sent = now_] {
+     [this, a, &p, life = p.life, sent = ClockOf(p)] {
        StatusWritten done{Kind::kRequest, a.key, false, false, "", sent};
        if (a.version.empty()) Fail("a status write without the version of its view");
        const auto found = requests_.find(a.key);
-       if (found == requests_.end() || found->second.version != a.version) {
+       if (a.status.members.size() > kMostMembersTold) {
+         done.invalid = true;
+       } else if (found == requests_.end() || found->second.version != a.version) {
          done.conflict = true;
          ++report_.faults["conflict"];
        } else if (!Fault("status write refused", 0.03)) {
+         const RequestObject before = found->second;
          found->second.status = a.status;
-         for (const MemberStatus& m : a.status.members) {
-           if (!Follows(m.id)) continue;
-           Trace("  " + a.key.name + " says: " + ToString(m.state) + " " + ToString(m.reason) +
-                 ", batch " + std::to_string(m.batch));
-         }
+         if (life == p.life) JudgeStatus(p, before, found->second);
+         CountWrite(a.key);
          found->second.version = done.version = NextVersion();
          done.written = true;
          Publish(Kind::kRequest, RequestSeen{found->second});
@@ -120,7 +133,7 @@ void World::Do(Process& p, const WriteStatus& a) {
 }
 
 void World::Do(Process& p, const WriteAccountStatus& a) {
-  At(nullptr, Delay(100), [this, a, &p, life = p.life, sent = now_] {
+  At(nullptr, Delay(100), [this, a, &p, life = p.life, sent = ClockOf(p)] {
     StatusWritten done{Kind::kAccount, {"", a.name}, false, false, "", sent};
     const auto found = accounts_.find(a.name);
     if (found == accounts_.end() || found->second.version != a.version) {
@@ -128,6 +141,11 @@ void World::Do(Process& p, const WriteAccountStatus& a) {
       ++report_.faults["conflict"];
     } else {
       found->second.status = a.status;
+      efforts_[a.name].writes.push_back(now_);
+      for (const Condition& c : a.status.conditions) {
+        if (c.type == "Ready") Trace(a.name + " Ready " + ToString(c.status) + " " + c.reason +
+                                  (shape_.rivals ? " says " + a.status.installation : ""));
+      }
       found->second.version = done.version = NextVersion();
       done.written = true;
       Publish(Kind::kAccount, AccountSeen{found->second});
@@ -136,63 +154,82 @@ void World::Do(Process& p, const WriteAccountStatus& a) {
   });
 }
 
+void World::Do(Process&, const Announce& a) {
+  if (!a.about.ns.empty()) chatter_[a.about].events.push_back(now_);
+}
+
 void World::Do(Process& p, const Confirm& a) {
-  const Mono sent = now_;
-  At(&p, Delay(200), [this, &p, a, sent] {
+  At(&p, Delay(200), [this, &p, a, sent = ClockOf(p)] {
     Confirmed done{a.token, sent, !Fault("live read fails", 0.05), {}, {}};
     for (const RequestKey& key : a.requests) {
-      LiveRequest live{key, false, "", 0, false, ""};
+      LiveRequest live{key, false, "", 0, false, "", ""};
       if (const auto found = requests_.find(key); found != requests_.end()) {
         const RequestObject& o = found->second;
-        live = {key, true, o.uid, o.generation, o.deleting, o.hold};
+        live = {key, true, o.uid, o.generation, o.deleting, o.hold, o.version};
       }
       done.requests.push_back(live);
     }
     if (const auto found = accounts_.find(a.account); found != accounts_.end()) {
-      done.account = LiveAccount{a.account, true, found->second.uid, found->second.generation};
+      const AccountObject& o = found->second;
+      done.account = LiveAccount{a.account, true, o.uid, o.generation, o.version};
+    } else if (!a.account.empty()) {
+      done.account = LiveAccount{a.account, false, "", 0, ""};
     }
     At(&p, Delay(200), [this, &p, done] { Feed(p, done); });
   });
 }
 
-void World::Do(Process& p, const ReadCredentials& a) {
-  const bool missing = Fault("Secret missing", 0.05);
-  At(&p, Delay(50), [this, &p, a, missing] {
-    const std::string key = missing ? "" : secrets_.at(a.account);
-    p.credentials[a.account] = key;
-    const std::string error = key.empty() ? "no such Secret" : "";
-    Feed(p, CredentialsChanged{a.account, key, error, a.spec.secret_name, key});
+void World::Do(Process& p, const ReadLease& a) {
+  At(&p, Delay(50), [this, &p, a] {
+    const auto found = leases_.find(a.ns);
+    const bool alive = found != leases_.end() && !found->second.holder.empty() &&
+                       now_ < found->second.renewed_at + kLeaseDuration;
+    Feed(p, LeaseSeen{a.account, a.ns, alive});
   });
 }
 
-void World::Do(Process& p, const ReadLease& a) {
-  At(&p, Delay(50), [this, &p, a] { Feed(p, LeaseSeen{a.account, a.ns, false}); });
-}
-
-void World::PutRequest(RequestObject object) {
+/// Whoever `asks` makes the operator write; one who only edits a note does not.
+void World::PutRequest(RequestObject object, bool asks) {
   object.version = NextVersion();
-  Trace("put " + object.key.name + " v" + object.version + " hold " + object.hold);
+  Trace("put " + object.key.ToString() + " v" + object.version + " hold " + object.hold +
+        (object.spec.suspend ? " suspended" : "") + (object.deleting ? " deleting" : ""));
   requests_[object.key] = object;
+  if (asks) {
+    chatter_.clear();
+    edited_at_[object.key] = now_;
+  }
   UpdateTruth();
   Publish(Kind::kRequest, RequestSeen{object});
 }
 
 void World::DropRequest(const RequestKey& key) {
-  Trace("drop " + key.name);
+  Trace("drop " + key.ToString());
   requests_.erase(key);
   ++version_;
   UpdateTruth();
   Publish(Kind::kRequest, RequestGone{key});
 }
 
-void World::PutAccount(AccountObject object) {
+void World::PutAccount(AccountObject object, bool asks) {
   object.version = NextVersion();
   accounts_[object.name] = object;
-  Trace("put account " + object.name + " v" + object.version +
-        (object.spec.paused ? " paused" : "") +
-        (object.spec.mode == Mode::kDryRun ? " DryRun" : ""));
+  const AccountSpec& s = object.spec;
+  Trace("put account " + object.name + " v" + object.version + (s.paused ? " paused" : "") +
+        (s.mode == Mode::kDryRun ? " DryRun" : "") + (s.endpoint == kHome ? "" : " away") +
+        (s.use_get ? " GET" : "") + (s.server_side_dry_run ? " server-side dry run" : "") +
+        " secret " + s.secret_name);
+  if (asks) UsersAsk(object.name);
   UpdateTruth();
   Publish(Kind::kAccount, AccountSeen{object});
+}
+
+void World::DropAccount(const std::string& name) {
+  Trace("drop account " + name);
+  accounts_.erase(name);
+  UsersAsk(name);
+  ++version_;
+  UpdateTruth();
+  Publish(Kind::kAccount, AccountGone{name});
 }
 
 }  // namespace simulation

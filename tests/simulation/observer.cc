@@ -1,4 +1,5 @@
-// The observer: knows the truth of the models and judges every call, every execution and the end.
+// The observer of calls: knows the truth of the models and judges every call, every execution and
+// every deletion from the log.
 #include <algorithm>
 
 #include "retirement/durations.h"
@@ -8,7 +9,11 @@ namespace simulation {
 namespace {
 
 // A request that nobody of a batch names is known by the watch only, however late it is.
-constexpr Millis kLongestLag{30'000};
+constexpr Millis kLongestLag{75'000};
+// What others did to an instance so lately that no look could tell.
+constexpr Millis kJustNow = minutes{5};
+// How far a wall clock that jumps may be off.
+constexpr Millis kMostSkew = minutes{5};
 
 bool WasOpen(const auto& spans, Mono from) {
   return std::any_of(spans.begin(), spans.end(), [&](const auto& s) { return s.until > from; });
@@ -16,6 +21,18 @@ bool WasOpen(const auto& spans, Mono from) {
 
 bool WasOpenThroughout(const auto& spans, Mono from) {
   return !spans.empty() && spans.back().since <= from && spans.back().until == base::kNever;
+}
+
+bool Contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+bool HadEffect(const BatchObject& b) {
+  if (b.phase == BatchPhase::kAccepted) return true;
+  return std::any_of(b.members.begin(), b.members.end(), [](const BatchMember& m) {
+    return m.result == BatchResult::kRetired || m.result == BatchResult::kRecycled ||
+           m.result == BatchResult::kUnknown;
+  });
 }
 
 }  // namespace
@@ -26,9 +43,19 @@ void World::Mark(Spans& spans, bool so) const {
   if (!so && open) spans.back().until = now_;
 }
 
+/// S0: nothing else has a say.
+bool World::IsLetIn(const RequestObject& r) const {
+  const auto account = accounts_.find(r.spec.account);
+  if (account == accounts_.end()) return false;
+  const AccountSpec& s = account->second.spec;
+  return Contains(s.regions, r.spec.region) &&
+         (s.all_namespaces || Contains(s.namespaces, r.key.ns));
+}
+
 /// What has expired wants nothing any more.
 bool World::IsCancelled(const RequestObject& r, InstanceId id) const {
-  if (r.spec.expires_at && *r.spec.expires_at <= TrueTime()) return true;
+  const Millis error = clocks_jumped_ ? kMostSkew : Millis{0};
+  if (r.spec.expires_at && *r.spec.expires_at <= TrueTime() + error) return true;
   return std::any_of(r.status.members.begin(), r.status.members.end(), [&](const MemberStatus& m) {
     return m.id == id && m.state == MemberState::kCancelled;
   });
@@ -36,69 +63,129 @@ bool World::IsCancelled(const RequestObject& r, InstanceId id) const {
 
 /// Views of two kinds may be of different age, so each is judged by itself.
 void World::UpdateTruth() {
+  for (auto& [name, spans] : open_accounts_) {
+    if (!accounts_.contains(name)) Mark(spans, false);
+  }
   for (const auto& [name, account] : accounts_) {
-    Mark(open_accounts_[name], account.spec.mode == Mode::kExecute && !account.spec.paused);
+    const AccountSpec& s = account.spec;
+    const auto secret = secrets_.find(s.secret_name);
+    Mark(open_accounts_[name], s.mode == Mode::kExecute && !s.paused);
+    Mark(at_home_[name], s.endpoint == kHome && secret != secrets_.end() && IsOurs(secret->second));
   }
   std::set<std::pair<Lane, InstanceId>> wanted;
+  std::set<std::pair<Lane, InstanceId>> tried;
   std::set<InstanceId> milder;
   for (const auto& [key, r] : requests_) {
+    if (!IsLetIn(r) || r.deleting) continue;
     const bool executes = r.spec.mode == Mode::kExecute;
     const bool recycle = executes && r.spec.intent.prepaid == PrepaidPolicy::kRecycle;
-    const bool may = executes && !r.spec.suspend && r.hold.empty();
+    const bool may = !r.spec.suspend && r.hold.empty();
     for (const MemberSpec& m : r.spec.members) {
-      if (may) wanted.insert({{r.spec.account, r.spec.region}, m.id});
+      if (may) (executes ? wanted : tried).insert({{r.spec.account, r.spec.region}, m.id});
       if (recycle && !IsCancelled(r, m.id)) milder.insert(m.id);
       if (r.spec.intent.prepaid == PrepaidPolicy::kDestroy) destroy_wanted_[m.id] = true;
     }
   }
   for (const auto& wish : wanted) wishes_[wish];
+  for (const auto& wish : tried) trials_[wish];
   for (auto& [wish, spans] : wishes_) Mark(spans, wanted.contains(wish));
-  for (const InstanceId id : ids_) Mark(milder_[id], milder.contains(id));
+  for (auto& [wish, spans] : trials_) Mark(spans, tried.contains(wish));
+  for (const InstanceId id : milder) milder_[id];
+  for (auto& [id, spans] : milder_) Mark(spans, milder.contains(id));
 }
 
 /// Also one that was deleted by hand: it was committed.
-const World::Entry* World::EntryOf(const Lane& lane, uint64_t sequence) const {
+const StoredEntry* World::EntryOf(const Lane& lane, uint64_t sequence) const {
   if (const auto e = batches_.find({lane, sequence}); e != batches_.end()) return &e->second;
   if (const auto e = vanished_.find({lane, sequence}); e != vanished_.end()) return &e->second;
   return nullptr;
 }
 
-void World::JudgeCall(const Call& call) {
+/// A process in a guest that stood still cannot know how old what it knows is.
+Millis World::SlackOf(const Process& p) const {
+  return now_ < p.stood_at + minutes{10} ? p.stood_for : Millis{0};
+}
+
+void World::JudgeCall(const Process& p, const Call& call) {
   UpdateTruth();  // time alone ends what expires
   if (call.ids.empty() || call.ids.size() > 100) Fail("S1: number of ids");
   if (std::set<InstanceId>(call.ids.begin(), call.ids.end()).size() != call.ids.size()) {
     Fail("S1: an id twice");
   }
-  const Entry* found = EntryOf(call.lane, call.sequence);
+  const StoredEntry* found = EntryOf(call.lane, call.sequence);
   if (found == nullptr) return Fail("S3: a call without a committed entry");
   const BatchObject& entry = found->object;
   if (entry.phase != BatchPhase::kIntent) Fail("S3: a call for an entry that has ended");
   if (entry.signed_at != call.signed_at) Fail("S7: signed at another time than was committed");
+  if (entry.release_address != call.release_address || entry.release_disks != call.release_disks ||
+      entry.dry_run != call.dry_run || entry.credential != call.credential) {
+    Fail("S2: a call that differs from its entry");
+  }
+  if (entry.endpoint != call.options.endpoint) Fail("S8: a call elsewhere than its entry says");
+  if (!p.shown.contains({call.lane, call.sequence})) {
+    Fail("S12: its watch has not shown " + BatchName(call.lane, call.sequence));
+  }
   for (const InstanceId id : call.ids) {
     const std::string text = id.ToString();
     const bool named = std::any_of(entry.members.begin(), entry.members.end(),
                                    [&](const BatchMember& m) { return m.id == id; });
     if (!named) Fail("S3: " + text + " is not in its entry");
-    if (!sights_.contains({call.lane, call.credential, id})) {
+    if (!sights_.contains({call.lane, call.options.endpoint, call.credential, id})) {
       Fail("S8: " + text + " was never seen where it is called");
     }
-    if (entry.step == Step::kSecond && WasOpenThroughout(milder_[id], now_ - kLongestLag)) {
-      Fail("S5: a live request wants " + text + " in the bin");
+    if (!call.dry_run) JudgeRepeat(entry, id);
+  }
+  JudgeWish(p, call);
+}
+
+/// S2, S6, S10: somebody wants it so, now.
+void World::JudgeWish(const Process& p, const Call& call) {
+  const Mono seen = now_ - kMaxViewAge - SlackOf(p);
+  const BatchObject& entry = EntryOf(call.lane, call.sequence)->object;
+  for (const BatchMember& m : entry.members) {
+    const auto& wishes = call.dry_run ? trials_ : wishes_;
+    const auto wish = wishes.find({call.lane, m.id});
+    if (wish == wishes.end() || !WasOpen(wish->second, seen)) {
+      Fail("S6: " + m.id.ToString() + " is not wanted");
     }
-    if (!WasOpen(wishes_[{call.lane, id}], now_ - kMaxViewAge))
-      Fail("S6: " + text + " is not wanted");
+    const auto found = requests_.find(m.request);
+    if (found == requests_.end() || found->second.uid != m.uid) continue;
+    const RequestObject& r = found->second;
+    if ((entry.release_address && !r.spec.intent.release_address) ||
+        (entry.release_disks && !r.spec.intent.release_disks)) {
+      Fail("S2: " + m.id.ToString() + " would lose more than it is to");
+    }
+    if (edited_at_[m.request] > seen || meddled_at_[m.id] > now_ - kJustNow) continue;
+    const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
+    for (const MemberSpec& s : r.spec.members) {
+      if (s.id != m.id || !s.expect || i == nullptr || s.expect->name.empty()) continue;
+      if (s.expect->name != i->name) Fail("S6: " + m.id.ToString() + " is not the expected one");
+    }
   }
-  if (!WasOpen(open_accounts_[call.lane.account], now_ - kMaxViewAge)) {
-    Fail("S10: the account does not execute");
+  if (call.dry_run) return;
+  if (!WasOpen(open_accounts_[call.lane.account], seen)) Fail("S10: the account does not execute");
+}
+
+/// S5, S8a: what was accepted is repeated only if it failed, or if a person asked.
+void World::JudgeRepeat(const BatchObject& entry, InstanceId id) {
+  if (entry.step == Step::kSecond) {
+    if (!WasOpenThroughout(milder_[id], now_ - kLongestLag)) return;
+    return Fail("S5: a live request wants " + id.ToString() + " in the bin");
   }
+  const auto last = last_calls_.find(id);
+  if (last == last_calls_.end() || last->second.accepted == 0 || !last->second.clean) return;
+  if (asked_at_[id] > last->second.at || meddled_at_[id] > last->second.at) return;
+  if (failed_operations_.contains(last->second.request_id)) return;
+  Fail("S8a: the accepted call for " + id.ToString() + " is repeated");
 }
 
 /// What holds when the first byte leaves.
 void World::JudgeSend(const Process& p, const Call& call) {
-  if (now_ >= p.lead_until) Fail("S7: a call outside the lease's validity");
+  if (ClockOf(p) >= p.lead_until) Fail("S7: a call outside the lease's validity");
+  if (SlackOf(p) > Millis{0}) return;
+  const StoredEntry* entry = EntryOf(call.lane, call.sequence);
+  const bool prepaid = entry != nullptr && entry->object.charge.view() == kPrepaid;
   for (const InstanceId id : call.ids) {
-    const simulator::Instance* instance = cloud_.Find(id.ToString(), now_);
-    const bool prepaid = instance != nullptr && instance->charge == kPrepaid;
     if (looked_at_[id] < judged_at_[id]) Fail("S4: " + id.ToString() + " was not observed since");
     if (now_ - looked_at_[id] > (prepaid ? kPrepaidSightAge : kSightAge)) {
       Fail("S9: the sight of " + id.ToString() + " is too old");
@@ -109,9 +196,20 @@ void World::JudgeSend(const Process& p, const Call& call) {
 /// What holds when the service accepts it.
 void World::JudgeArrival(const Call& call, uint64_t entry) {
   const Millis age = now_ - created_[entry];
-  const Entry* found = EntryOf(call.lane, call.sequence);
+  const StoredEntry* found = EntryOf(call.lane, call.sequence);
   const Millis validity = found == nullptr ? kSignatureAge : found->object.call_validity;
   if (age > validity + kClockError) Fail("S7: a call accepted after its validity");
+}
+
+/// What failed does not count; but where a postpaid instance goes to the bin nothing is repeated.
+void World::PrepareExecution(const std::vector<InstanceId>& ids) {
+  for (const InstanceId id : ids) {
+    const simulator::Instance* i = cloud_.Find(id.ToString(), now_);
+    LastCall& last = last_calls_[id];
+    if (i == nullptr || i->operation_state != "FAILED" || last.accepted == 0) continue;
+    const bool never = i->charge != kPrepaid && shape_.keeps_postpaid && last.clean;
+    if (i->operation_request == last.request_id && !never) --last.accepted;
+  }
 }
 
 void World::JudgeExecution(const simulator::Execution& e) {
@@ -121,88 +219,40 @@ void World::JudgeExecution(const simulator::Execution& e) {
     const InstanceId id = *InstanceId::Parse(e.ids[i]);
     const simulator::Instance* instance = cloud_.Find(e.ids[i], e.at);
     charges.insert(instance->charge);
-    if (instance->charge != kPrepaid) {
-      if (++accepted_calls_[id] > 1) Fail("S5: second accepted call for " + e.ids[i]);
-    } else if (!e.was_in_bin[i]) {
-      accepted_calls_[id] = 1;
-    } else if (!destroy_wanted_[id]) {
+    LastCall& last = last_calls_[id];
+    // Two bounds are the cloud's, and nobody sees what others did a moment ago.
+    const bool late = shape_.slow && (!last.clean || asked_at_[id] > last.at);
+    const auto meddled = meddled_at_.find(id);
+    const bool excused =
+        late || (meddled != meddled_at_.end() && meddled->second > now_ - kJustNow);
+    const bool prepaid = instance->charge == kPrepaid;
+    if (prepaid && !e.was_in_bin[i]) {
+      last.accepted = 1;
+    } else if (prepaid && !destroy_wanted_[id] && !excused) {
       Fail("S5: " + e.ids[i] + " was to be recycled and is destroyed");
-    } else if (++accepted_calls_[id] > 2) {
-      Fail("S5: third accepted call for " + e.ids[i]);
+    } else if (++last.accepted > (prepaid ? 2 : 1) && !excused) {
+      Fail("S5: one accepted call too many for " + e.ids[i]);
     }
+    last.request_id = e.request_id;
+    last.clean = false;
+    last.at = now_;
+    touched_.insert(id);
+    missed_until_[id] = std::min(missed_until_[id], now_);
   }
   if (charges.size() > 1) Fail("S2: mixed charge types");
 }
 
-bool World::AllFinal() const {
-  return std::all_of(requests_.begin(), requests_.end(), [](const auto& entry) {
-    const RequestObject& r = entry.second;
-    return r.status.observed_generation == r.generation &&
-           std::all_of(r.status.members.begin(), r.status.members.end(),
-                       [](const MemberStatus& m) { return IsFinal(m.state); });
-  });
-}
-
-bool World::LogIsClosed() const {
-  return std::all_of(batches_.begin(), batches_.end(),
-                     [](const auto& entry) { return IsClosed(entry.second.object.phase); });
-}
-
-/// L1, and the status tells the truth about the cloud.
-void World::JudgeEnd() {
-  for (const auto& [key, entry] : batches_) {
-    if (!IsClosed(entry.object.phase)) Fail("L1: " + BatchName(key.first, key.second) + " is open");
+/// The log keeps what had an effect, what is open, and its newest entry.
+void World::JudgeDeletion(const DeleteBatch& a) {
+  const auto found = batches_.find({a.lane, a.sequence});
+  if (found == batches_.end()) return;
+  const std::string name = BatchName(a.lane, a.sequence);
+  const auto next = std::next(found);
+  if (!IsClosed(found->second.object.phase)) Fail("log: the open " + name + " is deleted");
+  if (HadEffect(found->second.object)) Fail("log: " + name + " had an effect and is deleted");
+  if (next == batches_.end() || next->first.first != a.lane) {
+    Fail("log: the newest entry " + name + " is deleted");
   }
-  for (const auto& [key, r] : requests_) {
-    if (r.status.observed_generation != r.generation) return Fail("L1: no status of " + key.name);
-    for (const MemberStatus& m : r.status.members) JudgeMember(r, m);
-  }
-}
-
-void World::JudgeMember(const RequestObject& r, const MemberStatus& m) {
-  const std::string id = m.id.ToString();
-  const simulator::Instance* instance = cloud_.Find(id, now_);
-  const bool gone = instance == nullptr || instance->gone;
-  if (!IsFinal(m.state)) {
-    Trace(Explain(m));
-    return Fail("L1: " + id + " of " + r.key.name + " stays " + ToString(m.state) + " " +
-                ToString(m.reason));
-  }
-  if (m.reason == Reason::kResurrected && gone) Fail("S8: " + id + " is gone for good");
-  if (m.state == MemberState::kRetired && !gone) Fail("S8: " + id + " is not retired");
-  if (m.state == MemberState::kRetired && instance == nullptr) Fail("S8: never was: " + id);
-  if (m.state == MemberState::kRetired && instance && instance->region != r.spec.region) {
-    Fail("S8: " + id + " never was in " + r.spec.region);
-  }
-  if (m.state == MemberState::kRecycled && !gone && instance->state != "SHUTDOWN") {
-    Fail("S8: " + id + " is not recycled");
-  }
-}
-
-std::string World::Explain(const MemberStatus& m) const {
-  std::string text = "instance " + m.id.ToString() + ":";
-  for (const auto& p : processes_) {
-    if (!p->engine) continue;
-    const State& state = p->engine->state();
-    const auto found = state.targets.find(m.id);
-    if (found == state.targets.end()) continue;
-    const Target& t = found->second;
-    const auto in = [&](Mono time) { return std::to_string((time - now_).count()); };
-    text += " place " + std::to_string(int(t.place)) + " looking " + std::to_string(t.looking) +
-            " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
-            " in " + t.seen_lane.account + " " + t.seen_lane.region + " present " +
-            std::to_string(t.present) + " known " + std::to_string(t.known.size()) + " seen as " +
-            (t.seen_from ? t.seen_from->who->ToString() : "nobody") + " state " + t.sight.state +
-            " owner " + (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
-            in(t.seen_at) + " settle " + in(t.settle_until);
-    for (const Claim& c : t.claims) {
-      const Request& r = *c.request;
-      text += "; " + r.key.name + (r.Executes() ? " " : " (dry) ") + r.spec.account + " " +
-              r.spec.region + " " + ToString(r.members[c.member].state) + " accepted " +
-              r.not_accepted.reason + " permitted " + r.not_permitted.reason + " hold " + r.hold;
-    }
-  }
-  return text;
 }
 
 }  // namespace simulation

@@ -1,5 +1,5 @@
 // The cloud and the way to it: answers that lag, fail or get lost, calls that arrive minutes late,
-// throttling, refusals of the whole account, credentials of another account that see nothing.
+// clocks of proxies that are minutes behind.
 #include <algorithm>
 
 #include "simulation/world.h"
@@ -8,10 +8,8 @@ namespace simulation {
 namespace {
 
 constexpr Millis kTimeOut{30'000};
-constexpr const char* kOurKey = "key-1";
-// Less than the gap between two absences that prove an instance gone.
-constexpr Millis kMiss{2'000};
-constexpr Millis kBetweenMisses{120'000};
+
+using Outcome = Answered::Outcome;
 
 Sight SightOf(const simulator::Instance& i) {
   Sight s;
@@ -19,158 +17,224 @@ Sight SightOf(const simulator::Instance& i) {
   s.charge = ChargeType(i.charge);
   s.state = i.state;
   s.operating = i.operation_state == "OPERATING";
+  s.terminated_last = i.operation == "TerminateInstances";
+  s.operation_failed = i.operation_state == "FAILED";
+  s.operation_request = CloudRequestId(i.operation_request);
+  if (s.terminated_last && s.operation_failed) s.operation_error = i.operation_error;
   s.protected_from_termination = i.protected_from_termination;
   s.name = i.name;
   s.private_ips = {i.private_ip};
   return s;
 }
 
-bool Has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+bool IsUnseen(retirement::Fault fault) {
+  return fault == retirement::Fault::kThrottled || fault == retirement::Fault::kCredentials ||
+         fault == retirement::Fault::kExpired;
+}
 
-/// The part of cvm/errors that the model can answer with.
-Refusal RefusalOf(const simulator::Reply& reply) {
-  Refusal r{Fault::kFinal, Reason::kNotReturnable, reply.code, reply.message, {}};
-  if (Has(reply.code, "NotFound") || Has(reply.code, "Terminat")) {
-    r.fault = Fault::kObserve;
-  } else if (Has(reply.code, "Protected")) {
-    r.fault = Fault::kBlocked;
-    r.reason = Reason::kInstanceProtected;
-  } else if (Has(reply.code, "InProgress") || Has(reply.code, "State")) {
-    r.fault = Fault::kBusy;
-    r.reason = Reason::kInstanceBusy;
-  } else if (Has(reply.code, "Mixed")) {
-    r.fault = Fault::kSplit;
-  }
-  size_t at = 0;
-  while ((at = reply.message.find("ins-", at)) != std::string::npos) {
-    if (const auto id = InstanceId::Parse(reply.message.substr(at, 12))) r.hinted.push_back(*id);
-    at += 4;
-  }
-  return r;
+Refusal Unreachable() {
+  return {retirement::Fault::kUnreachable, Reason::kNone, "", "no connection", {}};
 }
 
 }  // namespace
 
+ServiceTime World::TimeOfAnswer(const Process* p) {
+  if (now_ >= date_behind_until_ && Fault("Date behind for a while", 0.006)) {
+    date_behind_until_ = now_ + Delay(300'000);
+    date_behind_ = Delay(400'000);
+  }
+  const Millis behind = now_ < date_behind_until_ ? date_behind_ : Millis{0};
+  return {std::chrono::floor<seconds>(TrueTime() - behind), p ? ClockOf(*p) : now_};
+}
+
 void World::Do(Process& p, const Observe& a) {
-  const Mono sent = now_;
+  if (a.ids.empty() || a.ids.size() > 100) Fail("a look at none, or at more than 100 ids");
   const std::string key = p.credentials[a.lane.account];
-  const auto reply = [this, &p, a, sent, key](std::variant<std::vector<Sight>, Refusal> answer) {
-    Observed observed{a.lane, a.ids, sent, key, std::move(answer), {}};
-    observed.service_time = ServiceTime{std::chrono::floor<seconds>(TrueTime()), now_};
-    observed.endpoint = a.options.endpoint;
-    At(&p, Fault("late look", 0.03) ? Delay(15'000) : Delay(200), [this, &p, observed] {
-      for (const InstanceId id : observed.ids) {
-        const bool answered = std::holds_alternative<std::vector<Sight>>(observed.answer);
-        if (answered) looked_at_[id] = std::max(looked_at_[id], observed.sent);
-      }
-      Feed(p, observed);
-    });
-  };
-  At(&p, Delay(300), [this, a, reply, key] {
-    if (a.ids.size() > 100) Fail("a look at more than 100 ids");
-    if (Fault("describe throttled", 0.05)) {
-      return reply(
-          Refusal{Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "slow down", {}});
-    }
-    if (Fault("describe fails", 0.05)) {
-      return reply(Refusal{Fault::kUnreachable, Reason::kNone, "", "no connection", {}});
-    }
-    simulator::DescribeRequest request{a.lane.region, {}, 0, 100};
-    for (const InstanceId id : a.ids) request.ids.push_back(id.ToString());
-    std::vector<Sight> sights;
-    for (const auto& instance : cloud_.Describe(request, now_).instances) {
-      const Sight sight = SightOf(instance);
-      const bool steady = now_ >= missed_until_[sight.id] + kBetweenMisses;
-      if (steady && Fault("describe misses an instance", 0.02)) {
-        missed_until_[sight.id] = now_ + kMiss;
-      }
-      if (key == kOurKey && now_ >= missed_until_[sight.id]) sights.push_back(sight);
-    }
-    for (const InstanceId id : a.ids) {
-      if (!Follows(id)) continue;
-      Trace("  look as " + key + " in " + a.lane.account + "/" + a.lane.region + ":");
-    }
-    for (const Sight& sight : sights) {
-      if (Follows(sight.id)) Trace("    " + sight.state + (sight.operating ? ", operating" : ""));
-      sights_.insert({a.lane, key, sight.id});
-    }
-    reply(sights);
+  At(&p, Delay(300), [this, &p, a, key, sent = ClockOf(p), sent_at = now_] {
+    Observed observed{a.lane, a.ids, sent, key, Look(p, a, key), {}, a.options.endpoint};
+    const auto* refusal = std::get_if<Refusal>(&observed.answer);
+    CountLook(p, a, refusal);
+    const bool reached = refusal == nullptr || refusal->fault != retirement::Fault::kUnreachable;
+    At(&p, Fault("late look", 0.03) ? Delay(15'000) : Delay(200),
+       [this, &p, observed, reached, sent_at]() mutable {
+         if (reached) observed.service_time = TimeOfAnswer(&p);
+         for (const InstanceId id : observed.ids) {
+           const bool answered = std::holds_alternative<std::vector<Sight>>(observed.answer);
+           if (answered) looked_at_[id] = std::max(looked_at_[id], sent_at);
+         }
+         Feed(p, observed);
+       });
   });
 }
 
+std::variant<std::vector<Sight>, Refusal> World::Look(Process& p, const Observe& a,
+                                                      const std::string& key) {
+  if (Fault("describe throttled", 0.05)) return RefusalOf("RequestLimitExceeded", {});
+  if (Fault("describe fails", 0.05)) return Unreachable();
+  if (const Trouble* t = TroubleOf(a.lane, a.ids, false)) {
+    if (t->code.empty()) return Unreachable();
+    return RefusalOf(t->code, t->id ? std::vector{*t->id} : std::vector<InstanceId>{});
+  }
+  simulator::DescribeRequest request{a.lane.region, {}, 0, 100};
+  for (const InstanceId id : a.ids) request.ids.push_back(id.ToString());
+  std::vector<Sight> sights;
+  for (const auto& instance : cloud_.Describe(request, now_).instances) {
+    Sight sight = SightOf(instance);
+    if (Misses(a.lane, sight.id) || !IsOurs(key) || a.options.endpoint != kHome) continue;
+    if (Fault("operation not told", 0.1)) {
+      sight.operating = sight.operation_failed = sight.terminated_last = false;
+      sight.operation_request = {};
+      sight.operation_error.clear();
+    }
+    if (Fault("charge type not told", 0.02)) sight.charge = {};
+    if (Fault("state not told", 0.02)) sight.state.clear();
+    sights.push_back(sight);
+  }
+  for (const InstanceId id : a.ids) {
+    if (!Follows(id)) continue;
+    Trace("  look as " + key + " in " + a.lane.account + "/" + a.lane.region + ":");
+  }
+  for (const Sight& s : sights) {
+    if (Follows(s.id)) {
+      Trace("    " + s.state + " " + std::string(s.charge.view()) +
+            (s.operating ? ", operating" : "") + (s.operation_failed ? ", failed" : ""));
+    }
+    sights_[{a.lane, a.options.endpoint, key, s.id}] = {p.holder, now_};
+    if (s.operation_failed) failed_operations_.insert(std::string(s.operation_request.view()));
+  }
+  return sights;
+}
+
 void World::Do(Process& p, const Call& a) {
-  JudgeCall(a);
+  JudgeCall(p, a);
   Trace(p.holder + " calls " + BatchName(a.lane, a.sequence) + " with " +
-        std::to_string(a.ids.size()));
-  const Entry* entry = EntryOf(a.lane, a.sequence);
+        std::to_string(a.ids.size()) + (a.dry_run ? " as a dry run" : ""));
+  const StoredEntry* entry = EntryOf(a.lane, a.sequence);
   const uint64_t birth = entry == nullptr ? 0 : entry->birth;
   const std::string key = p.credentials[a.lane.account];
   At(&p, Fault("slow send", 0.05) ? Delay(70'000) : Delay(50), [this, &p, a, key, birth] {
-    Answered not_sent{a.lane, a.sequence, Answered::Outcome::kNotSent, {}, {}, false, {}};
+    Answered not_sent{a.lane, a.sequence, Outcome::kNotSent, {}, {}, false, {}};
     if (key != a.credential) return Answer(&p, not_sent, Millis{0});
-    if (now_ > a.send_before) return Answer(&p, not_sent, Millis{0});
+    if (ClockOf(p) > a.send_before) return Answer(&p, not_sent, Millis{0});
     JudgeSend(p, a);
-    if (Fault("no connection", 0.03)) return Answer(&p, not_sent, Delay(5'000));
+    const Trouble* trouble = TroubleOf(a.lane, a.ids, true);
+    if ((trouble && trouble->code.empty()) || Fault("no connection", 0.03)) {
+      not_sent.refusal = Unreachable();
+      Fared(a.lane.account, Activity::kCall, "no connection");
+      return Answer(&p, not_sent, Delay(5'000));
+    }
+    CountCall(a);
     // What has left may arrive late, even after its sender has died.
     const Millis late = Fault("call delayed in the network", 0.05) ? Delay(120'000) : Delay(100);
-    At(nullptr, late, [this, &p, a, key, birth, life = p.life] {
-      Deliver(life == p.life ? &p : nullptr, a, key, birth);
+    At(nullptr, late, [this, &p, a, key, birth, life = p.life, left = ClockOf(p)] {
+      Deliver(life == p.life ? &p : nullptr, a, key, birth, left);
     });
-    Answered unclear{a.lane, a.sequence, Answered::Outcome::kUnclear, {}, {}, false, {}};
+    Answered unclear{a.lane, a.sequence, Outcome::kUnclear, {}, {}, false, {}};
+    unclear.refusal.message = "no answer";
     Answer(&p, unclear, kTimeOut);
   });
 }
 
-/// The service: refuses old signatures, throttles, executes; the answer may get lost.
-void World::Deliver(Process* p, const Call& call, const std::string& key, uint64_t entry) {
-  Answered answer{call.lane, call.sequence, Answered::Outcome::kRefusedUnseen, {}, {}, false, {}};
-  answer.service_time = ServiceTime{std::chrono::floor<seconds>(TrueTime()), now_};
-  const auto refuse = [&](Answered::Outcome outcome, retirement::Fault fault, const char* code) {
-    answer.outcome = outcome;
-    answer.refusal = {fault, Reason::kNone, code, "", {}};
+/// The service: refuses old signatures, throttles, refuses, executes; the answer may get lost.
+void World::Deliver(Process* p, const Call& call, const std::string& key, uint64_t entry,
+                    Mono left) {
+  Answered answer{call.lane, call.sequence, Outcome::kRejected, {}, {}, false, {}};
+  answer.service_time = TimeOfAnswer(p);
+  answer.fence_was_fresh = left - call.committed_at <= seconds{1};
+  answer.request_id = "request-" + std::to_string(++order_);
+  const auto refuse = [&](const std::string& code, const std::vector<InstanceId>& offenders) {
+    answer.refusal = RefusalOf(code, offenders);
+    const retirement::Fault fault = answer.refusal.fault;
+    if (IsUnseen(fault)) answer.outcome = Outcome::kRefusedUnseen;
+    for (const InstanceId id : call.ids) {
+      if (!IsUnseen(fault)) judged_at_[id] = now_;
+    }
+    Effort& effort = efforts_[call.lane.account];
+    if (IsOfAccount(fault)) effort.last_refused = now_;
+    effort.refused_with.insert(code);
+    Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
+    const bool server = fault == retirement::Fault::kServer;
+    if (server && Fault("fails, yet executes", 0.7)) return Execute(p, call, key, entry, answer);
     Answer(p, answer, Delay(100));
   };
-  using Outcome = Answered::Outcome;
   if (TrueTime() - call.signed_at > kSignatureAge) {
     ++report_.faults["signature refused as expired"];
-    return refuse(Outcome::kRefusedUnseen, retirement::Fault::kExpired,
-                  "AuthFailure.SignatureExpire");
+    Fared(call.lane.account, Activity::kCall, "AuthFailure.SignatureExpire");
+    return refuse("AuthFailure.SignatureExpire", {});
   }
-  if (Fault("call throttled", 0.1)) {
-    return refuse(Outcome::kRefusedUnseen, retirement::Fault::kThrottled, "RequestLimitExceeded");
+  if (const Trouble* t = TroubleOf(call.lane, call.ids, true)) {
+    const auto fault = RefusalOf(t->code, {}).fault;
+    if (!t->id && IsOfAccount(fault)) Fared(call.lane.account, Activity::kCall, t->code);
+    if (t->id) CountRefused({*t->id});
+    const bool ends = fault == retirement::Fault::kFinal || fault == retirement::Fault::kSplit;
+    if (ends) refused_.insert(call.ids.begin(), call.ids.end());
+    return refuse(t->code, t->id ? std::vector{*t->id} : std::vector<InstanceId>{});
   }
-  if (Fault("credentials refused", 0.02)) {
-    return refuse(Outcome::kRefusedUnseen, retirement::Fault::kCredentials,
-                  "AuthFailure.SecretIdNotFound");
-  }
+  if (Fault("call throttled", 0.1)) return refuse("RequestLimitExceeded", {});
+  if (Fault("credentials refused", 0.07)) return refuse("AuthFailure.SecretIdNotFound", {});
+  if (Fault("account refused", 0.06)) return refuse("InvalidAccount.UnpaidOrder", {});
+  if (Fault("service fails", 0.08)) return refuse("InternalServerError", {});
+  answer.outcome = Outcome::kAccepted;
+  Execute(p, call, key, entry, answer);
+}
+
+/// All of it, or, if the answer is a failure, perhaps a part.
+void World::Execute(Process* p, const Call& call, const std::string& key, uint64_t entry,
+                    Answered answer) {
+  std::vector<InstanceId> ids = call.ids;
+  const bool fails = answer.outcome == Outcome::kRejected;
+  if (fails && random_.Chance(0.6)) ids.resize(1 + random_.Below(ids.size()));
   for (const InstanceId id : call.ids) judged_at_[id] = now_;
-  if (Fault("account refused", 0.04)) {
-    return refuse(Outcome::kRejected, retirement::Fault::kAccount, "InvalidAccount.UnpaidOrder");
-  }
-  if (Fault("service fails", 0.05)) {
-    return refuse(Outcome::kRejected, retirement::Fault::kServer, "InternalServerError");
-  }
-  simulator::TerminateRequest request{call.lane.region, {}, "request-" + std::to_string(order_)};
-  for (const InstanceId id : call.ids) request.ids.push_back(id.ToString());
-  JudgeArrival(call, entry);
+  simulator::TerminateRequest request{call.lane.region, {}, answer.request_id};
+  for (const InstanceId id : ids) request.ids.push_back(id.ToString());
   simulator::Reply reply{"InvalidInstanceId.NotFound", "not found"};
-  if (key == kOurKey) {
+  const bool sees = IsOurs(key) && call.options.endpoint == kHome;
+  if (sees && call.dry_run && dry_run_attitude_ == 0) {
+    reply = cloud_.Check(request, now_);
+    if (reply.ok()) reply = {"DryRunOperation", "The request would have succeeded."};
+  } else if (sees && call.dry_run && dry_run_attitude_ == 2) {
+    reply = {"UnknownParameter", "The parameter DryRun is not known."};
+  } else if (sees) {
+    JudgeArrival(call, entry);
+    PrepareExecution(ids);
     reply = cloud_.Terminate(request, now_);
     JudgeExecution(cloud_.executions().back());
+    if (reply.ok() && ++executed_[entry] > 1) Fail("S3: entry executed twice");
+    if (reply.ok() && call.dry_run && p) dry_runs_executed_[p->life] += int(ids.size());
+    if (p && dry_runs_executed_[p->life] > 1) Fail("S10: a dry run destroyed more than one");
   }
-  if (reply.ok() && ++executed_[entry] > 1) Fail("S3: entry executed twice");
-  Trace("executed " + BatchName(call.lane, call.sequence) + " " + (reply.ok() ? "ok" : reply.code));
+  Trace("executed " + std::to_string(ids.size()) + " of " + BatchName(call.lane, call.sequence) +
+        " " + (reply.ok() ? "ok" : reply.code));
   if (Fault("answer lost", 0.1)) return;
-  answer.request_id = request.request_id;
-  answer.outcome = reply.ok() ? Outcome::kAccepted : Outcome::kRejected;
-  if (!reply.ok()) answer.refusal = RefusalOf(reply);
-  Answer(p, answer, Fault("late answer", 0.05) ? Delay(60'000) : Delay(300));
+  if (!fails && !reply.ok()) {
+    answer.outcome = Outcome::kRejected;
+    answer.refusal = RefusalOf(reply.code, {});
+    answer.refusal.message = reply.message;
+    for (size_t at = 0; (at = reply.message.find("ins-", at)) != std::string::npos; at += 4) {
+      if (const auto id = InstanceId::Parse(reply.message.substr(at, 12))) {
+        answer.refusal.hinted.push_back(*id);
+      }
+    }
+    if (answer.refusal.fault == retirement::Fault::kFinal) {
+      refused_.insert(call.ids.begin(), call.ids.end());
+    }
+  }
+  if (answer.outcome == Outcome::kAccepted) {
+    efforts_[call.lane.account].last_accepted = now_;
+    efforts_[call.lane.account].refused_with.clear();
+  }
+  if (!fails) Fared(call.lane.account, Activity::kCall, "");
+  Answer(p, answer, Fault("late answer", 0.08) ? Delay(60'000) : Delay(300));
 }
 
 /// The first answer counts: the engine ignores one for an entry that is not being called.
 void World::Answer(Process* p, Answered answer, Millis after) {
   if (p == nullptr) return;
-  At(p, after, [this, p, answer] { Feed(*p, answer); });
+  At(p, after, [this, p, answer] {
+    Answered told = answer;
+    if (told.service_time) told.service_time->received = ClockOf(*p);
+    Feed(*p, told);
+  });
 }
 
 }  // namespace simulation

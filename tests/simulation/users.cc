@@ -1,5 +1,5 @@
-// Users: they create, edit, delete, suspend, hold, pause and swap Secrets at any moment, and name
-// one instance in several requests, accounts and regions.
+// Users: they create, edit, delete, suspend and hold at any moment, name one instance in several
+// requests, accounts and regions, and delete entries of the log.
 #include <algorithm>
 
 #include "retirement/durations.h"
@@ -8,65 +8,56 @@
 namespace simulation {
 namespace {
 
-const std::vector<std::string> kAccounts = {"default", "other"};
-const std::vector<std::string> kRegions = {"ap-guangzhou", "ap-shanghai"};
-constexpr const char* kOurKey = "key-1";
-constexpr const char* kStrangeKey = "key-2";  // of another account: it sees nothing of ours
-
-std::string IdText(int n) {
-  std::string text = "ins-00000000";
-  for (size_t i = text.size() - 1; n > 0; --i, n /= 10) text[i] = char('0' + n % 10);
-  return text;
-}
+const std::vector<std::string> kNamespaces = {"team", "crew"};
 
 }  // namespace
 
 void World::Populate() {
-  const int total = std::max(2, shape_.requests * shape_.members * 3 / 4);
-  for (int i = 0; i < total; ++i) {
-    ids_.push_back(*InstanceId::Parse(IdText(i + 1)));
-    simulator::Instance instance;
-    instance.id = IdText(i + 1);
-    instance.region = kRegions[random_.Below(uint64_t(shape_.regions))];
-    if (random_.Chance(0.5)) instance.charge = kPrepaid;
-    instance.protected_from_termination = random_.Chance(0.05);
-    instance.refuse_for_good = random_.Chance(0.05);
-    if (random_.Chance(0.05)) instance.state = "LAUNCH_FAILED";
-    if (!random_.Chance(0.05)) cloud_.Add(instance, Mono{});
-  }
-  // Two accounts are one in truth.
-  for (int i = 0; i < shape_.accounts; ++i) {
-    AccountObject account;
-    account.name = kAccounts[size_t(i)];
-    account.uid = "uid-of-" + account.name;
-    account.generation = 1;
-    account.spec.mode = Mode::kExecute;
-    account.spec.secret_name = "secret-of-" + account.name;
-    account.spec.regions = kRegions;
-    account.spec.all_namespaces = true;
-    account.version = NextVersion();
-    accounts_[account.name] = account;
-    secrets_[account.name] = kOurKey;
-  }
+  const int wanted = shape_.crowded ? 4 : shape_.requests * shape_.members * 3 / 4;
+  PopulateCloud(std::max(2, wanted));
+  PopulateAccounts();
+  dry_run_attitude_ = int(random_.Below(3));
   UpdateTruth();
+}
+
+std::vector<MemberSpec> World::NewMembers() {
+  std::set<InstanceId> chosen;
+  for (int m = 0; m < shape_.members; ++m) chosen.insert(OneOf(ids_));
+  std::vector<MemberSpec> members;
+  for (const InstanceId id : chosen) members.push_back(MemberSpec(id));
+  for (MemberSpec& m : members) {
+    if (Fault("an expectation", 0.05)) Expect(m);
+  }
+  return members;
+}
+
+void World::Expect(MemberSpec& m) {
+  const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
+  m.expect = std::make_unique<Expectation>();
+  m.expect->name = i == nullptr || random_.Chance(0.4) ? "another machine" : i->name;
+  if (i != nullptr && random_.Chance(0.5)) m.expect->private_ip = i->private_ip;
 }
 
 RequestObject World::NewRequest(int number) {
   RequestObject r;
-  r.key = {"team", "r" + std::to_string(number)};
+  r.key = {OneOf(kNamespaces), "r" + std::to_string(number)};
+  if (shape_.crowded && !shape_.guests) r.key.ns = "team-" + std::to_string(number / 4);
   r.uid = "uid-" + std::to_string(++order_);
   r.generation = 1;
   r.created = std::chrono::floor<seconds>(TrueTime());
-  r.spec.account = kAccounts[random_.Below(uint64_t(shape_.accounts))];
-  r.spec.region = kRegions[random_.Below(uint64_t(shape_.regions))];
-  r.spec.intent.prepaid = random_.Chance(0.3) ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
-  if (random_.Chance(0.1)) r.spec.mode = Mode::kDryRun;
+  r.spec.account = AnAccount();
+  r.spec.region = ARegion();
+  Intent& intent = r.spec.intent;
+  intent.prepaid = random_.Chance(0.3) ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
+  if (random_.Chance(0.05)) intent.prepaid = PrepaidPolicy::kRefuse;
+  if (random_.Chance(0.05)) intent.postpaid = PostpaidPolicy::kRefuse;
+  intent.release_address = random_.Chance(0.1);
+  intent.release_disks = random_.Chance(0.1);
+  if (random_.Chance(shape_.dry_runs ? 0.5 : 0.1)) r.spec.mode = Mode::kDryRun;
   if (random_.Chance(0.2)) r.spec.grace = Delay(60'000);
   if (random_.Chance(0.2)) r.spec.not_before = TrueTime() + Delay(120'000);
   if (random_.Chance(0.1)) r.spec.expires_at = TrueTime() + minutes{3} + Delay(120'000);
-  std::set<InstanceId> chosen;
-  for (int m = 0; m < shape_.members; ++m) chosen.insert(ids_[random_.Below(ids_.size())]);
-  for (const InstanceId id : chosen) r.spec.members.push_back(MemberSpec(id));
+  r.spec.members = NewMembers();
   return r;
 }
 
@@ -75,11 +66,14 @@ void World::ScheduleUsers() {
     At(nullptr, Delay(60'000), [this, i] { PutRequest(NewRequest(i)); });
   }
   At(nullptr, Delay(40'000), [this] { UserActs(); });
+  At(nullptr, quiet_ - now_ + seconds{1}, [this] { CleanUp(); });
+  if (!shape_.guests) return;
+  for (int i = 0; i < 3; ++i) At(nullptr, Delay(500'000), [this] { Intrude(); });
 }
 
 void World::UserActs() {
-  if (!faults_on_) return CleanUp();
-  At(nullptr, Delay(60'000), [this] { UserActs(); });
+  if (!faults_on_) return;
+  At(nullptr, Delay(shape_.stubborn ? 3'600'000 : 60'000), [this] { UserActs(); });
   switch (random_.Below(10)) {
     case 0:
     case 1:
@@ -96,57 +90,71 @@ void World::ActOnRequest() {
   if (requests_.empty()) return;
   auto it = requests_.begin();
   std::advance(it, int64_t(random_.Below(requests_.size())));
-  RequestObject r = it->second;
-  if (IsWitness(r)) return;
-  const uint64_t choice = random_.Below(6);
-  if (choice == 0 && Fault("user deletes a request", 1)) return DropRequest(r.key);
-  if (choice == 1 && Fault("user suspends or resumes", 1)) {
-    r.spec.suspend = !r.spec.suspend;
-    ++r.generation;
-    return PutRequest(r);
-  }
-  if (choice == 2 && Fault("user holds or lets go", 1)) {
-    r.hold = r.hold.empty() ? "x=somebody: looking" : "";
-    return PutRequest(r);
-  }
-  if (choice == 3 && r.spec.members.size() > 1 && Fault("user removes a member", 1)) {
-    r.spec.members.pop_back();
-    ++r.generation;
-    return PutRequest(r);
-  }
-  if (choice == 4 && Fault("user makes a request anew", 1)) {
-    DropRequest(r.key);
-    r.uid = "uid-" + std::to_string(++order_);
-    r.generation = 1;
-    r.created = std::chrono::floor<seconds>(TrueTime());
-    r.status = {};
-    return PutRequest(r);
-  }
-  if (choice == 5 && Fault("user asks to look again", 1)) {
-    r.requested_at = std::to_string(order_);
-    PutRequest(r);
-  }
+  const RequestObject r = it->second;
+  if (!IsWitness(r)) EditRequest(r);
 }
 
-void World::ActOnAccount() {
-  AccountObject account = accounts_.at(kAccounts[random_.Below(uint64_t(shape_.accounts))]);
-  const uint64_t choice = random_.Below(4);
-  if (choice == 0 && Fault("Secret swapped", 1)) {
-    std::string& secret = secrets_.at(account.name);
-    secret = secret == kOurKey ? kStrangeKey : kOurKey;
-    return Trace("secret of " + account.name + " is " + secret);
+void World::EditRequest(RequestObject r) {
+  switch (random_.Below(10)) {
+    case 0:
+      if (Fault("user deletes a request", 1)) DropRequest(r.key);
+      return;
+    case 1:
+      if (!Fault("user suspends or resumes", 1)) return;
+      r.spec.suspend = !r.spec.suspend;
+      break;
+    case 2:
+      if (!Fault("user holds or lets go", 1)) return;
+      r.hold = r.hold.empty() ? "x=somebody: looking" : "";
+      return PutRequest(r);
+    case 3:
+      if (r.spec.members.size() < 2 || !Fault("user removes a member", 1)) return;
+      r.spec.members.pop_back();
+      break;
+    case 4:
+      if (!Fault("user makes a request anew", 1)) return;
+      DropRequest(r.key);
+      r.uid = "uid-" + std::to_string(++order_);
+      r.generation = 0;
+      r.deleting = false;
+      r.created = std::chrono::floor<seconds>(TrueTime());
+      r.status = {};
+      break;
+    case 5:
+      if (!Fault("user asks to look again", 1)) return;
+      r.requested_at = std::to_string(order_);
+      for (const MemberSpec& m : r.spec.members) asked_at_[m.id] = now_;
+      refused_calls_.clear();
+      return PutRequest(r);
+    case 6:
+      if (!Fault("deletion waits for a finalizer", 0.5)) return;
+      r.deleting = true;
+      At(nullptr, Delay(400'000), [this, key = r.key] {
+        if (requests_.contains(key) && requests_.at(key).deleting) DropRequest(key);
+      });
+      break;
+    case 7:
+      if (!Fault("a note is edited again and again", 0.7)) return;
+      for (int i = 0; i < 20; ++i) {
+        At(nullptr, Delay(60'000), [this, key = r.key] {
+          if (requests_.contains(key)) PutRequest(requests_.at(key), false);
+        });
+      }
+      return;
+    case 8:
+      if (r.spec.members.empty() || !Fault("user edits an expectation", 1)) return;
+      Expect(r.spec.members.front());
+      break;
+    default:
+      if (r.spec.members.size() > 20 || !Fault("user adds a member", 1)) return;
+      for (const MemberSpec& m : NewMembers()) {
+        const bool has = std::any_of(r.spec.members.begin(), r.spec.members.end(),
+                                     [&](const MemberSpec& old) { return old.id == m.id; });
+        if (!has) r.spec.members.push_back(m);
+      }
   }
-  if (choice == 1 && Fault("account paused or resumed", 1)) {
-    account.spec.paused = !account.spec.paused;
-    ++account.generation;
-    return PutAccount(account);
-  }
-  if (choice >= 2 && Fault("account mode changed", 1)) {
-    const bool dry = account.spec.mode == Mode::kDryRun;
-    account.spec.mode = dry ? Mode::kExecute : Mode::kDryRun;
-    ++account.generation;
-    PutAccount(account);
-  }
+  ++r.generation;
+  PutRequest(r);
 }
 
 /// The requests of all its members say in their status that they are in it.
@@ -163,13 +171,15 @@ bool World::IsTold(const BatchObject& b) const {
 
 /// What is deleted at once with everything that speaks of it has never been: an open entry goes
 /// while statuses tell of it, a closed one when the cloud shows what was done.
-bool World::MayVanish(const Entry& entry) const {
+bool World::MayVanish(const StoredEntry& entry) const {
+  if (shape_.slow) return false;
   if (IsClosed(entry.object.phase)) return now_ - entry.closed_at >= kMaxEffectLag;
   return IsTold(entry.object);
 }
 
 /// Its status alone speaks of a call that may still be on its way.
 bool World::IsWitness(const RequestObject& r) const {
+  if (!IsLetIn(r) && r.key.ns == "guests") return false;
   return std::any_of(r.status.members.begin(), r.status.members.end(), [&](const MemberStatus& m) {
     return m.batch != 0 && !IsFinal(m.state) &&
            !batches_.contains({{r.spec.account, r.spec.region}, m.batch});
@@ -194,21 +204,42 @@ void World::ActOnLog() {
 
 /// What users left standing in the way goes, so that everything can become final.
 void World::CleanUp() {
-  for (const auto& [name, stored] : std::map(accounts_)) {
-    secrets_[name] = kOurKey;
-    if (!stored.spec.paused && stored.spec.mode == Mode::kExecute) continue;
-    AccountObject account = stored;
-    account.spec.paused = false;
-    account.spec.mode = Mode::kExecute;
-    ++account.generation;
-    PutAccount(account);
-  }
+  Trace("everything is put right");
+  troubles_.clear();
+  PutAccountsRight();
   for (auto [key, r] : std::map(requests_)) {
+    if (r.deleting) {
+      DropRequest(key);
+      continue;
+    }
     if (r.hold.empty() && !r.spec.suspend) continue;
     r.hold.clear();
     r.generation += r.spec.suspend;
     r.spec.suspend = false;
     PutRequest(r);
+  }
+  At(nullptr, hours{1}, [this] { CloseByHand(); });
+}
+
+/// Where nobody sees any more what a call did, because its key has gone or others have worked on
+/// the instance since, a person ends its entry.
+void World::CloseByHand() {
+  At(nullptr, minutes{30}, [this] { CloseByHand(); });
+  for (auto& [key, entry] : batches_) {
+    BatchObject& b = entry.object;
+    if (IsClosed(b.phase) || !b.close.empty()) continue;
+    const auto account = accounts_.find(key.first.account);
+    const std::string secret =
+        account == accounts_.end() ? "" : secrets_[account->second.spec.secret_name];
+    const bool meddled = std::any_of(b.members.begin(), b.members.end(), [&](const auto& m) {
+      return meddled_at_.contains(m.id) && meddled_at_.at(m.id) > entry.created_at;
+    });
+    if (b.credential == secret && b.endpoint == kHome && !meddled) continue;
+    Trace("closed by hand: " + BatchName(key.first, key.second));
+    b.close = meddled ? "somebody: looked at it" : "somebody: rotated";
+    b.version = NextVersion();
+    for (const BatchMember& m : b.members) closed_by_hand_.insert(m.id);
+    Publish(Kind::kBatch, BatchSeen{b});
   }
 }
 
