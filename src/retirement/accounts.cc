@@ -57,6 +57,27 @@ std::string ReadyReason(const AccountObject& o) {
   return {};
 }
 
+std::optional<Work> WorkOf(const std::string& reason) {
+  if (reason == "BreakerOpen") return Work::kCall;
+  if (reason == "LogNotWritable") return Work::kCommit;
+  if (reason == "SuspiciousAnswers") return Work::kSight;
+  const bool of_looks = reason == "ServiceUnreachable" || reason == "ServiceError" ||
+                        reason == "ClockSuspect" || reason == "PermissionDenied";
+  return of_looks ? std::optional(Work::kLook) : std::nullopt;
+}
+
+/// E3, T1: what an earlier process found not to work is told until it is seen to work.
+void RestoreTrouble(Account& a, const AccountObject& o, Now now) {
+  for (const Condition& c : o.status.conditions) {
+    const auto work = WorkOf(c.reason);
+    const bool lasts = c.type == "Ready" && c.status == ConditionStatus::kFalse &&
+                       c.observed_generation == o.generation;
+    if (!lasts || !work) continue;
+    a.troubles[{*work, kAnyRegion}] = {c.reason, c.message, true, now.mono,
+                                       c.since,  now.mono,  true};
+  }
+}
+
 void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   const bool is_new = !a.exists || a.object.uid != o.uid;
   const bool other_source = is_new || !SameCredentialSource(a.object.spec, o.spec);
@@ -70,6 +91,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   if (is_new) {
     a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
     a.recorded_credential = RecordedCredential(o.status);
+    if (o.status.installation == state.config.installation) RestoreTrouble(a, o, now);
   }
   if (other_source) {
     a.credentials_read = false;
@@ -79,6 +101,8 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   if (VersionNumber(o.version) >= a.suspect_version) a.suspect = false;
   a.conflicted = false;
   a.object = o;
+  // Who was dead may come back and claim it again: it is asked for anew then.
+  if (o.status.installation == state.config.installation) a.dead_installation.clear();
   ForgetViewpoints(state, a);
   a.terminate.SetLimit(o.spec.terminate_per_second, now.mono);
   a.describe.SetLimit(o.spec.describe_per_second, now.mono);

@@ -17,7 +17,7 @@ constexpr Millis kRetentionInterval = minutes{1};
 /// S12: the watch has shown the entry itself, so every earlier one of whatever lane is known. Who
 /// makes a later one that names the same instance sees this one before he calls.
 bool IsEchoed(const State& state, const Entry& entry) {
-  return state.view.ProvenAt(Kind::kBatch) >= entry.committed_at;
+  return state.view.Shows({Kind::kBatch, ""}, entry.object.version);
 }
 
 /// engine.md, corrections 3: the earliest of all that ends our right to send.

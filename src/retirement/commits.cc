@@ -298,7 +298,6 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       entry.object.version = event.version;
       entry.stage = Stage::kReady;
       entry.epoch = state.epoch;
-      state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, entry.committed_at);
       if (Account* a = state.FindAccount(event.lane.account)) {
         OnSuccess(state, *a, Work::kCommit, event.lane.region, now);
       }

@@ -114,6 +114,17 @@ void Give(State& state, const Claim& claim, const Target& t, const Finish& finis
             now);
 }
 
+/// Whoever is blocked by the intent of another gets the outcome that is what it wants, too.
+bool IsReached(const Claim& claim, const Finish& finish) {
+  if (!InSpec(claim) || !claim.request->Executes() || !IsDuplicateBlock(MemberOf(claim))) {
+    return false;
+  }
+  if (finish.result == BatchResult::kRecycled) {
+    return claim.request->spec.intent.prepaid == PrepaidPolicy::kRecycle;
+  }
+  return finish.result == BatchResult::kRetired || finish.reason == Reason::kNeverObserved;
+}
+
 /// The owner wanted it destroyed, but a milder request is alive: its goal is reached, not ours.
 bool StopsShort(const Request& r, const Finish& finish) {
   const Intent& intent = r.spec.intent;
@@ -148,7 +159,7 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   t.concluded = t.concluded || gone;
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     const bool owns = claim.request == t.owner;
-    if (!owns && !MayOwn(t, claim)) continue;
+    if (!owns && !MayOwn(t, claim) && !IsReached(claim, finish)) continue;
     // S8: gone here proves nothing about another account or region.
     if (!owns && claim.request->lane() != t.seen_lane) continue;
     if (StopsShort(*claim.request, finish)) {
@@ -157,7 +168,7 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
              {MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent, BatchResult::kNone},
              now);
       }
-    } else if (owns || gone ||
+    } else if (owns || gone || IsReached(claim, finish) ||
                (finish.result == BatchResult::kRecycled && t.owner &&
                 Agree(*claim.request, *t.owner))) {
       Give(state, claim, t, finish, now);
@@ -172,6 +183,29 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
     return Reassess(state, t, now);
   }
   ScheduleLook(state, t, now.mono + kBlockedLook);
+}
+
+std::optional<Mono> ShowReached(State& state, Target& t, Now now) {
+  std::optional<Mono> look;
+  for (const Claim& claim : std::vector<Claim>(t.claims)) {
+    if (!IsDuplicateBlock(MemberOf(claim)) || !InSpec(claim) || !claim.request->IsAccepted()) {
+      continue;
+    }
+    Wanted wanted = WantedIn(state, claim.request->lane());
+    wanted.intent = claim.request->spec.intent;
+    const Verdict verdict = Judge(t, wanted, now);
+    const auto* finish = std::get_if<Finish>(&verdict);
+    if (finish && IsReached(claim, *finish)) {
+      Give(state, claim, t, *finish, now);
+      t.concluded = t.concluded || finish->result == BatchResult::kRetired;
+      continue;
+    }
+    const auto* again = std::get_if<LookAt>(&verdict);
+    const bool vanishing = again && t.observed && !t.present;
+    const Mono due = vanishing ? again->when : now.mono + kBlockedLook;
+    look = std::min(look.value_or(due), due);
+  }
+  return look;
 }
 
 }  // namespace retirement

@@ -41,6 +41,9 @@ struct Holdup {
   bool told_only = false;  // it is told and holds nothing back: a try must be made to see its end
 };
 
+/// Of trouble that an earlier process found.
+inline constexpr const char* kAnyRegion = "";
+
 /// What of an account fails, see trouble.h.
 struct Trouble {
   std::string reason{};

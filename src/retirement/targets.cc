@@ -213,23 +213,27 @@ void SweepTargets(State& state, Now now) {
   for (const InstanceId id : unclaimed) Forget(state, state.targets.find(id));
 }
 
-Wanted WantedOf(State& state, const Target& t) {
+Wanted WantedIn(State& state, const Lane& where) {
   Wanted wanted;
-  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
-  if (owner != nullptr) {
-    wanted.intent = EffectiveIntent(t);
-    wanted.lane = t.owner->lane();
-    if (InSpec(*owner)) wanted.expect = t.owner->spec.members[owner->member].expect.get();
-  } else {
-    wanted.lane = t.batch_lane;
-  }
-  if (t.place == Place::kBatch) wanted.lane = LookLane(state, t);
-  const auto account = state.accounts.find(wanted.lane.account);
+  wanted.lane = where;
+  const auto account = state.accounts.find(where.account);
   if (account == state.accounts.end()) return wanted;
-  wanted.from = ViewpointOf(state, wanted.lane);
+  wanted.from = ViewpointOf(state, where);
   wanted.use_get = account->second.object.spec.use_get;
-  const auto lane = state.lanes.find(wanted.lane);
+  const auto lane = state.lanes.find(where);
   wanted.suspicious = lane != state.lanes.end() && IsSuspicious(lane->second);
+  return wanted;
+}
+
+Wanted WantedOf(State& state, const Target& t) {
+  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
+  const bool in_batch = t.place == Place::kBatch;
+  Wanted wanted = WantedIn(state, in_batch           ? LookLane(state, t)
+                                  : owner != nullptr ? t.owner->lane()
+                                                     : t.batch_lane);
+  if (owner == nullptr) return wanted;
+  wanted.intent = EffectiveIntent(t);
+  if (InSpec(*owner)) wanted.expect = t.owner->spec.members[owner->member].expect.get();
   return wanted;
 }
 
@@ -266,6 +270,12 @@ void Reassess(State& state, Target& t, Now now) {
                   Looks::Purpose::kKnow);
   }
   if (t.owner) return;
+  if (const auto due = ShowReached(state, t, now)) {
+    const Claim& blocked = *std::find_if(t.claims.begin(), t.claims.end(), [](const Claim& c) {
+      return IsDuplicateBlock(MemberOf(c));
+    });
+    return LookIn(state, t, blocked.request->lane(), *due, Looks::Purpose::kKnow);
+  }
   LeavePlace(state, t);
 }
 

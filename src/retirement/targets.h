@@ -37,6 +37,8 @@ void ScheduleLook(State& state, Target& target, Mono due);
 /// Takes a target out of the queue it waits in.
 void LeavePlace(State& state, Target& target);
 
+/// What an observation in this lane means to its account, whoever asks.
+Wanted WantedIn(State& state, const Lane& lane);
 Wanted WantedOf(State& state, const Target& target);
 
 }  // namespace retirement

@@ -38,11 +38,13 @@ void Tell(State& state, Account& a, Now now) {
 
 void OnFailure(State& state, Account& a, Work work, const std::string& region, Failure failure,
                Now now) {
+  const auto earlier = a.troubles.extract({work, kAnyRegion});
   const auto [it, is_new] = a.troubles.try_emplace({work, region});
   Trouble& t = it->second;
   if (is_new) {
     t.since = now.mono;
-    t.since_wall = now.wall;
+    t.since_wall = earlier ? earlier.mapped().since_wall : now.wall;
+    t.told = bool(earlier);
   }
   t.last = now.mono;
   const std::string message = std::string(WhatFails(work)) + " in " + region + " since " +
@@ -55,10 +57,13 @@ void OnFailure(State& state, Account& a, Work work, const std::string& region, F
 }
 
 void OnSuccess(State& state, Account& a, Work work, const std::string& region, Now now) {
-  const auto found = a.troubles.find({work, region});
-  if (found == a.troubles.end()) return;
-  const bool told = found->second.told;
-  a.troubles.erase(found);
+  bool told = false;
+  for (const std::string& where : {region, std::string(kAnyRegion)}) {
+    const auto found = a.troubles.find({work, where});
+    if (found == a.troubles.end()) continue;
+    told = told || found->second.told;
+    a.troubles.erase(found);
+  }
   if (told) Tell(state, a, now);
 }
 
@@ -88,7 +93,8 @@ Mono NextTrouble(const Account& a) {
 const Trouble* ToldTrouble(const Account& a, const std::string& region) {
   const Trouble* told = nullptr;
   for (const auto& [key, t] : a.troubles) {
-    if (!t.told || (!region.empty() && key.second != region)) continue;
+    const bool here = region.empty() || key.second == region || key.second == kAnyRegion;
+    if (!t.told || !here) continue;
     if (told == nullptr || (!told->of_account && t.of_account)) told = &t;
   }
   return told;

@@ -45,6 +45,11 @@ void View::Settle(Proof& proof) {
   });
 }
 
+bool View::Shows(const Stream& stream, std::string_view version) const {
+  const auto found = proofs_.find(stream);
+  return found != proofs_.end() && found->second.applied >= VersionNumber(version);
+}
+
 Mono View::ProvenAt(Kind kind) const {
   Mono oldest = base::kNever;
   for (const auto& [stream, proof] : proofs_) {

@@ -24,6 +24,8 @@ class View {
   void OnReset(const Stream& stream, std::string_view version, Mono sent);
   void OnApplied(const Stream& stream, std::string_view version);
   void OnOwnWrite(const Stream& stream, std::string_view version, Mono sent);
+  /// The view has reached `version`: everything up to it is known.
+  bool Shows(const Stream& stream, std::string_view version) const;
   /// When the view of `kind` was certainly complete; Mono{} before every stream has had a list.
   Mono ProvenAt(Kind kind) const;
   /// The stream that carries objects of `kind` in `ns`.

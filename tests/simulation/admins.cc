@@ -118,8 +118,8 @@ void World::EditAccount(AccountObject account) {
       break;
     case 11:
       if (!Fault("name of the Secret edited", 1)) return;
-      s.secret_name = (s.secret_name.starts_with("second") ? "secret-of-" : "second-secret-of-") +
-                      account.name;
+      s.secret_name =
+          (s.secret_name.starts_with("second") ? "secret-of-" : "second-secret-of-") + account.name;
       break;
     default:
       if (!Fault("name of the Secret mistyped", 0.8)) return;

@@ -17,8 +17,8 @@ void World::Do(Process& p, const Commit& a) {
   // A write that is under way survives the process that made it; its answer does not.
   At(nullptr, slow ? Delay(60'000) : Delay(100), [this, a, &p, life = p.life] {
     const Committed done = Create(p, a.batch);
-    const bool refused = done.outcome == Committed::Outcome::kFailed ||
-                         done.outcome == Committed::Outcome::kInvalid;
+    const bool refused =
+        done.outcome == Committed::Outcome::kFailed || done.outcome == Committed::Outcome::kInvalid;
     if (life != p.life) return;
     Fared(a.batch.lane.account, Activity::kCommit, refused ? "entries refused" : "");
     At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
@@ -143,8 +143,9 @@ void World::Do(Process& p, const WriteAccountStatus& a) {
       found->second.status = a.status;
       efforts_[a.name].writes.push_back(now_);
       for (const Condition& c : a.status.conditions) {
-        if (c.type == "Ready") Trace(a.name + " Ready " + ToString(c.status) + " " + c.reason +
-                                  (shape_.rivals ? " says " + a.status.installation : ""));
+        if (c.type == "Ready")
+          Trace(a.name + " Ready " + ToString(c.status) + " " + c.reason +
+                (shape_.rivals ? " says " + a.status.installation : ""));
       }
       found->second.version = done.version = NextVersion();
       done.written = true;

@@ -8,18 +8,18 @@
 namespace simulation {
 namespace {
 
-constexpr size_t kMostInVain = 16;            // calls, or entries, of an account in two minutes
+constexpr size_t kMostInVain = 16;  // calls, or entries, of an account in two minutes
 constexpr size_t kMostInVainPerHour = 80;
 constexpr int kMostRefusedPerInstance = 60;
-constexpr size_t kMostWritesPerHour = 60;     // of one status
+constexpr size_t kMostWritesPerHour = 60;  // of one status
 constexpr size_t kMostAccountWritesPerHour = 120;
 constexpr size_t kMostEventsPerHour = 60;
 constexpr size_t kMostLooksPerHour = 4'000;
 constexpr int kFirstRefusedLooks = 10;
-constexpr size_t kMostWithoutEffect = 100;    // entries of a lane
-constexpr Millis kToldAfter = minutes{1};     // that an account does not work
+constexpr size_t kMostWithoutEffect = 100;  // entries of a lane
+constexpr Millis kToldAfter = minutes{1};   // that an account does not work
 constexpr Millis kWorksAgain = minutes{5};
-constexpr Millis kForgotten = minutes{10};    // a failure, after so long without another one
+constexpr Millis kForgotten = minutes{10};  // a failure, after so long without another one
 constexpr Millis kUnexplained = minutes{10};
 
 /// How many of `times` are later than `from`.
@@ -143,6 +143,13 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     return;
   }
   if (now_ - f.last_failure > kForgotten) f.failures = 0;
+  // Who has come to serve it has to see it fail himself.
+  const auto served = accounts_.find(account);
+  for (const auto& p : processes_) {
+    if (served == accounts_.end() || !p->engine) continue;
+    const bool serves = p->installation == served->second.status.installation;
+    if (serves && p->led_since > f.failing_since) f.failures = 0;
+  }
   if (f.failures == 0) f.codes.clear();
   f.codes.insert(code);
   if (f.failures++ == 0) f.failing_since = now_;
@@ -198,8 +205,7 @@ bool World::IsServed(const AccountObject& a, Millis for_so_long) const {
 /// T1: a member that is not final and not simply queued has a reason.
 void World::InspectRequest(const RequestObject& r) {
   const bool may = IsLetIn(r) && !r.deleting && !r.spec.suspend && r.hold.empty() &&
-                   r.spec.mode == Mode::kExecute &&
-                   r.status.observed_generation == r.generation &&
+                   r.spec.mode == Mode::kExecute && r.status.observed_generation == r.generation &&
                    (!r.spec.not_before || *r.spec.not_before < TrueTime() - kUnexplained);
   if (!may || shape_.big || shape_.crowded) return;
   const AccountObject& a = accounts_.at(r.spec.account);

@@ -63,8 +63,7 @@ void World::ActOnInstance(InstanceId id) {
     i.charge = later.charge = i.charge == kPrepaid ? "POSTPAID_BY_HOUR" : std::string(kPrepaid);
     i.operation = later.operation = "ModifyInstancesChargeType";
   } else if (choice == 2 && Fault("others protect or unprotect", 1)) {
-    i.protected_from_termination = later.protected_from_termination =
-        !i.protected_from_termination;
+    i.protected_from_termination = later.protected_from_termination = !i.protected_from_termination;
   } else if (choice == 3 && Fault("others rename", 1)) {
     i.name = later.name = "renamed-" + std::to_string(order_);
   } else if (choice == 4 && i.state == "RUNNING" && Fault("others retire", 0.7)) {

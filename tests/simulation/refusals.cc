@@ -44,8 +44,8 @@ void World::ScheduleTrouble() {
   At(nullptr, Delay(600'000), [this] {
     if (Fault("a lane looks empty", 0.15)) {
       const Lane lane{AnAccount(), ARegion()};
-      empty_until_[lane] = now_ + seconds{10} + (random_.Chance(0.2) ? Delay(1'490'000)
-                                                                     : Delay(60'000));
+      empty_until_[lane] =
+          now_ + seconds{10} + (random_.Chance(0.2) ? Delay(1'490'000) : Delay(60'000));
       Trace("lane " + lane.account + "/" + lane.region + " looks empty");
     }
   });
@@ -99,7 +99,10 @@ const Trouble* World::TroubleOf(const Lane& lane, const std::vector<InstanceId>&
 Refusal World::RefusalOf(const std::string& code, const std::vector<InstanceId>& offenders) {
   const cvm::ErrorRule rule = cvm::Classify(code);
   Refusal r{translate::FaultOf(rule.error_class),
-            ParseReason(rule.reason).value_or(Reason::kNone), code, "it is refused", {}};
+            ParseReason(rule.reason).value_or(Reason::kNone),
+            code,
+            "it is refused",
+            {}};
   for (const InstanceId id : offenders) {
     const uint64_t how = random_.Below(4);
     if (how == 0) r.message += " `['" + id.ToString() + "']`";

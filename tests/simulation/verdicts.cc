@@ -76,8 +76,8 @@ std::string World::WrongEnd(const RequestObject& r, const MemberStatus& m) {
   const std::string id = m.id.ToString();
   const simulator::Instance* i = cloud_.Find(id, now_);
   const bool gone = i == nullptr || i->gone;
-  const std::string says = id + " of " + r.key.name + " is " + ToString(m.state) + " " +
-                           ToString(m.reason);
+  const std::string says =
+      id + " of " + r.key.name + " is " + ToString(m.state) + " " + ToString(m.reason);
   if (!IsFinal(m.state)) return "L1: " + says;
   if (m.state == MemberState::kRetired) {
     if (i == nullptr || i->region != r.spec.region) return "S8: never was: " + says;
@@ -105,14 +105,9 @@ std::string World::WrongBlock(const RequestObject& r, const MemberStatus& m) {
     const bool ip = s.expect->private_ip.empty() || s.expect->private_ip == i->private_ip;
     if (!name || !ip) return "";
   }
-  if (m.reason != Reason::kDuplicateRequest) return "nothing blocks it";
-  for (const auto& [key, other] : requests_) {
-    if (key == r.key || !IsLetIn(other) || other.spec.intent == r.spec.intent) continue;
-    for (const MemberSpec& s : other.spec.members) {
-      if (s.id == m.id) return "";
-    }
-  }
-  return "nobody wants anything else";
+  // It stays so until a person asks, even when the other intent has gone: or who wants it destroyed
+  // would be served because who wants it recycled is done.
+  return m.reason == Reason::kDuplicateRequest ? "" : "nothing blocks it";
 }
 
 /// Failed is for what nobody can mend.
@@ -173,9 +168,7 @@ std::string World::Unhealed() {
   return "";
 }
 
-bool World::Healed() {
-  return now_ > quiet_ + kFirstVerdict && Unhealed().empty();
-}
+bool World::Healed() { return now_ > quiet_ + kFirstVerdict && Unhealed().empty(); }
 
 void World::JudgeEnd() {
   JudgeNumberOfCalls();
