@@ -49,16 +49,15 @@ ConditionStatus ConditionOf(const AccountStatus& status, const char* type) {
   return ConditionStatus::kUnknown;
 }
 
-/// The reason of its condition Ready, as far as that is about the present spec.
+/// The reason of its condition Ready.
 std::string ReadyReason(const AccountObject& o) {
   for (const Condition& c : o.status.conditions) {
-    if (c.type == "Ready" && c.observed_generation == o.generation) return c.reason;
+    if (c.type == "Ready") return c.reason;
   }
   return {};
 }
 
 std::optional<Work> WorkOf(const std::string& reason) {
-  if (reason == "BreakerOpen") return Work::kCall;
   if (reason == "LogNotWritable") return Work::kCommit;
   if (reason == "SuspiciousAnswers") return Work::kSight;
   const bool of_looks = reason == "ServiceUnreachable" || reason == "ServiceError" ||
@@ -72,7 +71,13 @@ void RestoreTrouble(Account& a, const AccountObject& o, Now now) {
     const auto work = WorkOf(c.reason);
     const bool lasts = c.type == "Ready" && c.status == ConditionStatus::kFalse &&
                        c.observed_generation == o.generation;
-    if (!lasts || !work) continue;
+    if (!lasts) continue;
+    const bool calls_only = c.reason == "CredentialsRejected" &&
+                            ConditionOf(o.status, "CredentialsValid") == ConditionStatus::kTrue;
+    if (c.reason == "BreakerOpen" || calls_only) {
+      a.calls_breaker.Resume(c.reason, c.message, now.wall - c.since, now.mono);
+    }
+    if (!work) continue;
     a.troubles[{*work, kAnyRegion}] = {c.reason, c.message, true, now.mono,
                                        c.since,  now.mono,  true};
   }
@@ -86,8 +91,10 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
     a.dry_run_unknown = false;
     a.dry_run_proven = false;
     ProbeNow(state, a, now);
-    a.dry_run_executed = is_new && ReadyReason(o) == kDryRunExecuted;
   }
+  // The alarm lasts until the parameter is not sent any more.
+  const bool alarmed = a.dry_run_executed || (is_new && ReadyReason(o) == kDryRunExecuted);
+  a.dry_run_executed = alarmed && o.spec.server_side_dry_run;
   if (is_new) {
     a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
     a.recorded_credential = RecordedCredential(o.status);
@@ -191,7 +198,10 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   a->credential = event.credential;
   ForgetViewpoints(state, *a);
   if (event.credential.empty()) a->credentials_valid = ConditionStatus::kFalse;
-  if (changed || repaired) {
+  // What an earlier process found out about these very credentials stands.
+  const bool as_before =
+      first && (a->recorded_credential.empty() || a->recorded_credential == event.credential);
+  if ((changed || repaired) && !as_before) {
     a->credentials_breaker.Heal();
     a->calls_breaker.Heal();
     ProbeNow(state, *a, now);

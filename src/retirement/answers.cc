@@ -225,7 +225,8 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
             {"ServiceUnreachable", event.refusal.message}, now);
 }
 
-/// The service did what it was asked to try only: the batch is a real one, and no call follows.
+}  // namespace
+
 void OnDryRunExecuted(State& state, Account& account, const Entry& entry, Now now) {
   account.dry_run_executed = true;
   state.Do(Announce{{"", account.object.name},
@@ -236,8 +237,6 @@ void OnDryRunExecuted(State& state, Account& account, const Entry& entry, Now no
                         " although it said DryRun=true"});
   UpdateReady(state, account, now);
 }
-
-}  // namespace
 
 void OnAnswered(State& state, const Answered& event, Now now) {
   Account* account = state.FindAccount(event.lane.account);

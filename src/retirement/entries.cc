@@ -110,13 +110,19 @@ void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
 
 void EndByHand(State& state, Entry& entry, Now now) {
   for (Target* t : entry.targets) RecordResult(entry, *t, BatchResult::kUnknown, now);
-  entry.object.error_code = "ClosedByHand";
+  entry.object.error_code = kClosedByHand;
   entry.object.error_message = entry.object.close;
   entry.object.verified = now.wall;
   CloseUnchanged(state, entry, BatchPhase::kVerified, now);
 }
 
+bool IsLastCall(const BatchObject& o) {
+  const bool refused = !o.error_code.empty() && o.error_code != kClosedByHand;
+  return o.charge.view() != kPrepaid && !o.request_id.empty() && !refused && !o.dry_run;
+}
+
 bool HasEffect(const BatchObject& o) {
+  if (IsLastCall(o)) return true;
   if (o.phase == BatchPhase::kRejected || o.phase == BatchPhase::kAbandoned) return false;
   return std::any_of(o.members.begin(), o.members.end(),
                      [](const BatchMember& m) { return m.result != BatchResult::kUntouched; });

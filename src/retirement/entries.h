@@ -23,6 +23,8 @@ void ReassessEntry(State& state, Entry& entry, Now now);
 /// Members that were removed from their spec leave the status once their batch lets them go.
 void PruneClaims(State& state, const Target& target, Now now);
 
+/// The service did what it was asked to try only: the batch is a real one, and no call follows.
+void OnDryRunExecuted(State& state, Account& account, const Entry& entry, Now now);
 void CountBatch(State& state, const Entry& entry, const char* outcome);
 /// Ends an entry whose call changed nothing: it was never sent, or cleanly refused.
 void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now);
@@ -31,6 +33,9 @@ void DropDraft(State& state, LaneState& lane, Now now);
 
 /// A person ends an entry as it stands: what was not observed is Unknown, and judged anew.
 void EndByHand(State& state, Entry& entry, Now now);
+inline constexpr const char* kClosedByHand = "ClosedByHand";  // an entry's error code
+/// S5: its call was accepted, and whatever came of it, it is not repeated: it is not prepaid.
+bool IsLastCall(const BatchObject& object);
 /// It did something, or may have: what it says is kept longer.
 bool HasEffect(const BatchObject& object);
 /// E0: commits that no accepted call follows are ever further apart; an accepted one starts anew.

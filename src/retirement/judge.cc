@@ -187,7 +187,8 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   // S5: whatever is not prepaid gets one accepted call in its life.
   if (!IsPrepaid(t) && t.accepted) {
     return Refused(Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
-                   "a call was accepted and the instance still exists; it is not called again");
+                   "a call was accepted and the instance still exists; it is not called again" +
+                       (t.sight.operation_error.empty() ? "" : ": " + t.sight.operation_error));
   }
   return Pack{.step = Step::kFirst, .fresh_until = FreshUntil(t)};
 }
@@ -285,8 +286,9 @@ bool IsUntouched(const Target& t, const Called& c, Now now) {
       !t.sight.operating && !IsGoing(t.sight.state) && !IsTransitional(t.sight.state);
   const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t) && t.seen_at >= t.asked_at;
   if (c.phase != BatchPhase::kAccepted) return LeftNoTrace(t, now) || (asked && at_rest);
-  const bool prepaid_first = IsPrepaid(t) && c.step == Step::kFirst;
-  return prepaid_first && at_rest && (FailedByOwnWords(t, c) || asked);
+  // What is not prepaid is not called again: its entry has ended all the same.
+  if (c.step != Step::kFirst || !at_rest) return false;
+  return FailedByOwnWords(t, c) || (asked && IsPrepaid(t));
 }
 
 LookAt LookAgain(const Target& t, Now now) {
@@ -308,9 +310,9 @@ std::string WhyNoEffect(const Target& t, const Wanted& w) {
            kHowToClose;
   }
   if (!t.sight.operation_error.empty()) {
-    return "the call was accepted but shows no effect: " + t.sight.operation_error;
+    return "the call was accepted but shows no effect: " + t.sight.operation_error + kHowToClose;
   }
-  return "the call was accepted but shows no effect";
+  return std::string("the call was accepted but shows no effect") + kHowToClose;
 }
 
 /// Absent in an open entry: after an accepted call two looks prove it gone, else as without one.

@@ -27,7 +27,12 @@ void TakeOut(State& state, Target& t, Now now) {
 History HistoryOf(State& state, const BatchObject& o, Now now) {
   const Viewpoint* from = state.identities.At(o.lane.region, o.credential, o.endpoint);
   const auto origin = std::make_shared<const Origin>(Origin{o.lane, from});
-  return {origin, o.sequence, BatchResult::kNone, o.phase != BatchPhase::kAbandoned, now.mono};
+  return {origin,
+          o.sequence,
+          BatchResult::kNone,
+          o.phase != BatchPhase::kAbandoned,
+          IsLastCall(o),
+          now.mono};
 }
 
 /// S5: a call that named the instance ended some time before now; so did what it showed then.
@@ -50,6 +55,7 @@ void LearnResult(State& state, const BatchMember& m, History said) {
     t.retired_learnt = said.learnt;
   }
   if (!said.sent) return;
+  t.accepted = t.accepted || said.accepted;
   t.called = true;
   t.last_call_end = said.learnt;
 }
@@ -139,6 +145,11 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   // Only an observation closes an entry, no deadline does.
   if (finish.result == BatchResult::kNone) return now.mono + kBlockedLook;
   RecordResult(*entry, t, finish.result, now);
+  Account* account = state.FindAccount(entry->object.lane.account);
+  const bool executed = entry->object.dry_run && finish.result != BatchResult::kUntouched;
+  if (executed && account != nullptr && !account->dry_run_executed) {
+    OnDryRunExecuted(state, *account, *entry, now);
+  }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;
   past.sent = true;

@@ -38,6 +38,11 @@ void Breaker::Trip(std::string reason, std::string message, Mono now) {
   message_ = std::move(message);
 }
 
+void Breaker::Resume(std::string reason, std::string message, Millis age, Mono now) {
+  delay_ = std::clamp<Millis>(age / 4, delay_, kLongestProbe);
+  Trip(std::move(reason), std::move(message), now);
+}
+
 void Breaker::OnInconclusive(Mono now) {
   if (!open_) return;
   probing_ = false;

@@ -44,6 +44,8 @@ class Breaker {
   void ProbeNow(Mono now) { probe_at_ = std::min(probe_at_, now); }
   void OnSend() { probing_ = open_; }
   void Trip(std::string reason, std::string message, Mono now);
+  /// An earlier process has had it open for `age`: its probes are as far apart as they were, about.
+  void Resume(std::string reason, std::string message, Millis age, Mono now);
   void Heal() { *this = Breaker(); }
   /// The probe brought no news.
   void OnInconclusive(Mono now);

@@ -460,11 +460,13 @@ void FinishRestore(State& state, Now now) {
   for (auto& [key, request] : state.requests) PruneRemoved(state, *request, now);
 }
 
-/// Also members whose requests are gone are observed until their entry can be closed (L1).
+/// Also members whose requests are gone, or done, are observed until their entry can be closed (L1).
 void ReassessOpen(State& state, Now now) {
   std::vector<InstanceId> ids;
-  for (const auto& [id, t] : state.targets) {
-    if (t.place == Place::kBatch && t.claims.empty()) ids.push_back(id);
+  for (const auto& [key, lane] : state.lanes) {
+    for (const auto& [sequence, entry] : lane.ledger.open) {
+      for (const Target* t : entry.targets) ids.push_back(t->id);
+    }
   }
   ReassessIds(state, ids, now);
 }

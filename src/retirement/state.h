@@ -38,7 +38,8 @@ struct History {
   std::shared_ptr<const Origin> origin{};
   uint64_t sequence = 0;
   BatchResult result = BatchResult::kNone;
-  bool sent = false;  // its call may have left
+  bool sent = false;      // its call may have left
+  bool accepted = false;  // its call was accepted, and must not be repeated
   Mono learnt{};
 };
 

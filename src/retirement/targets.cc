@@ -159,6 +159,7 @@ Target& TargetOf(State& state, InstanceId id) {
   Know(state, t, past->second.origin->from);
   t.retired_before = past->second.result == BatchResult::kRetired;
   t.retired_learnt = past->second.learnt;
+  t.accepted = past->second.accepted;
   if (past->second.sent) {
     t.called = true;
     t.last_call_end = past->second.learnt;

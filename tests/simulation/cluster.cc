@@ -219,6 +219,7 @@ void World::PutAccount(AccountObject object, bool asks) {
         (s.mode == Mode::kDryRun ? " DryRun" : "") + (s.endpoint == kHome ? "" : " away") +
         (s.use_get ? " GET" : "") + (s.server_side_dry_run ? " server-side dry run" : "") +
         " secret " + s.secret_name);
+  if (!s.server_side_dry_run) dry_runs_executed_.erase(object.uid);
   if (asks) UsersAsk(object.name);
   UpdateTruth();
   Publish(Kind::kAccount, AccountSeen{object});

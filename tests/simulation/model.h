@@ -27,10 +27,10 @@ struct Shape {
   int accounts = 1;
   int regions = 1;
   int processes = 2;
-  bool rivals = false;    // each process is of another installation
-  bool stubborn = false;  // refusals last for hours, and users are quiet
-  bool big = false;       // hundreds of instances
-  bool crowded = false;   // hundreds of requests name the same few instances
+  bool rivals = false;          // each process is of another installation
+  bool stubborn = false;        // refusals last for hours, and users are quiet
+  bool big = false;             // hundreds of instances
+  bool crowded = false;         // hundreds of requests name the same few instances
   bool keeps_postpaid = false;  // this site keeps postpaid instances in the bin, too
   bool slow = false;            // effects take longer than the engine may rely on
   bool guests = false;          // some namespaces are not allowed, and forge statuses
@@ -67,7 +67,7 @@ struct Process {
   Mono lead_until{};  // the validity that it was told last, by its clock
   Millis skew{0};     // its wall clock minus the truth
   Millis stood{0};
-  Mono stood_at{};     // when it last awoke with its clock behind
+  Mono stood_at{};      // when it last awoke with its clock behind
   Millis stood_for{0};  // for how long it stood then
   uint64_t wake = 0;
   int idle_ticks = 0;
@@ -96,9 +96,9 @@ struct Lease {
 /// Something that the service refuses for a while.
 struct Trouble {
   std::string code{};
-  std::string account{};             // "" for all
-  std::string region{};              // "" for all
-  std::optional<InstanceId> id{};    // nothing for all
+  std::string account{};           // "" for all
+  std::string region{};            // "" for all
+  std::optional<InstanceId> id{};  // nothing for all
   bool looks = false;
   bool calls = false;
   Mono until{};
@@ -120,9 +120,9 @@ struct StoredEntry {
 
 /// The last executed termination of one instance by us.
 struct LastCall {
-  int accepted = 0;           // since last seen outside the bin
-  std::string request_id{};   // of the newest
-  bool clean = false;         // its answer said so
+  int accepted = 0;          // since last seen outside the bin
+  std::string request_id{};  // of the newest
+  bool clean = false;        // its answer said so
   Mono at{};
 };
 
@@ -132,7 +132,7 @@ struct Fortune {
   Mono failing_since{};  // the first of them
   Mono last_failure{};
   std::set<std::string> codes{};  // of those failures
-  Mono success_since{};  // the first success after failures
+  Mono success_since{};           // the first success after failures
 };
 enum class Activity { kLook, kCall, kCommit };
 
@@ -143,14 +143,14 @@ struct Effort {
   std::deque<Mono> looks{};
   std::deque<Mono> writes{};
   Mono last_accepted{};
-  Mono last_refused{};  // as an account
+  Mono last_refused{};                   // as an account
   std::set<std::string> refused_with{};  // since the last acceptance
-  int refused_looks = 0;   // in a row
+  int refused_looks = 0;                 // in a row
   Mono tenth_refused{};
   int64_t looks_of_life = 0;
   std::map<Activity, Fortune> fortunes{};
   Mono fortunes_since{};
-  Mono refusing_until{};   // the kube-apiserver refuses its entries
+  Mono refusing_until{};  // the kube-apiserver refuses its entries
 };
 
 /// What is counted of a request.

@@ -212,6 +212,15 @@ void World::PrepareExecution(const std::vector<InstanceId>& ids) {
   }
 }
 
+/// A service that ignores DryRun=true destroys one instance before nothing more is asked; until the
+/// parameter is taken away, or the account made anew.
+void World::JudgeDryRun(const std::string& account, size_t executed) {
+  const auto found = accounts_.find(account);
+  if (found == accounts_.end()) return;
+  size_t& sum = dry_runs_executed_[found->second.uid];
+  if ((sum += executed) > 1) Fail("S10: a dry run destroyed more than one");
+}
+
 void World::JudgeExecution(const simulator::Execution& e) {
   if (!e.code.empty()) return;
   std::set<std::string> charges;

@@ -12,7 +12,7 @@ namespace {
 // Less than the gap between two absences that prove a called instance gone.
 constexpr Millis kMiss{2'000};
 constexpr Millis kBetweenMisses{120'000};
-constexpr Millis kLongMiss{240'000};
+constexpr Millis kLongMiss{210'000};
 
 bool IsOfLooks(cvm::ErrorClass c) {
   using C = cvm::ErrorClass;
@@ -44,8 +44,8 @@ void World::ScheduleTrouble() {
   At(nullptr, Delay(600'000), [this] {
     if (Fault("a lane looks empty", 0.15)) {
       const Lane lane{AnAccount(), ARegion()};
-      empty_until_[lane] =
-          now_ + seconds{10} + (random_.Chance(0.2) ? Delay(1'490'000) : Delay(60'000));
+      empty_until_[lane] = now_ + seconds{10} +
+                           (shape_.big && random_.Chance(0.5) ? Delay(1'490'000) : Delay(60'000));
       Trace("lane " + lane.account + "/" + lane.region + " looks empty");
     }
   });

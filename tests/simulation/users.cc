@@ -221,6 +221,18 @@ void World::CleanUp() {
   At(nullptr, hours{1}, [this] { CloseByHand(); });
 }
 
+/// A request says of one of its members that a person has to look.
+bool World::NeedsAPerson(const BatchObject& b) const {
+  return std::any_of(b.members.begin(), b.members.end(), [&](const BatchMember& m) {
+    const auto r = requests_.find(m.request);
+    if (r == requests_.end()) return true;  // nobody is left to be told
+    const auto& told = r->second.status.members;
+    return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
+      return s.id == m.id && s.reason == Reason::kVerifyDeadlineExceeded;
+    });
+  });
+}
+
 /// Where nobody sees any more what a call did, because its key has gone or others have worked on
 /// the instance since, a person ends its entry.
 void World::CloseByHand() {
@@ -234,7 +246,7 @@ void World::CloseByHand() {
     const bool meddled = std::any_of(b.members.begin(), b.members.end(), [&](const auto& m) {
       return meddled_at_.contains(m.id) && meddled_at_.at(m.id) > entry.created_at;
     });
-    if (b.credential == secret && b.endpoint == kHome && !meddled) continue;
+    if (b.credential == secret && b.endpoint == kHome && !meddled && !NeedsAPerson(b)) continue;
     Trace("closed by hand: " + BatchName(key.first, key.second));
     b.close = meddled ? "somebody: looked at it" : "somebody: rotated";
     b.version = NextVersion();

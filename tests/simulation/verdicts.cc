@@ -185,7 +185,30 @@ void World::JudgeEnd() {
       if (wrong.find(key.name) != std::string::npos) Trace(Explain(m));
     }
   }
+  for (const auto& [key, entry] : batches_) {
+    if (!IsClosed(entry.object.phase)) ExplainEntry(entry.object);
+  }
   Fail(wrong);
+}
+
+void World::ExplainEntry(const BatchObject& b) {
+  Trace(BatchName(b.lane, b.sequence) + " " + ToString(b.phase) + " " + ToString(b.step) + " " +
+        std::string(b.charge.view()) + " " + b.error_code + " request " + b.request_id);
+  for (const BatchMember& m : b.members) {
+    MemberStatus status;
+    status.id = m.id;
+    const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
+    Trace(std::string("  ") + ToString(m.result) + " " + (i ? i->state : "never was") +
+          (i && i->gone ? " gone" : "") + (i ? " " + i->operation + " " + i->operation_state : "") +
+          " " + (i ? i->operation_request : "") + " " + Explain(status));
+    for (const auto& [key, r] : requests_) {
+      for (const MemberStatus& s : r.status.members) {
+        if (s.id != m.id) continue;
+        Trace("    " + key.ToString() + " says " + ToString(s.state) + " " + ToString(s.reason) +
+              " " + std::string(s.message_view()));
+      }
+    }
+  }
 }
 
 /// E1, where nothing goes wrong: a batch for each key of each request, as all come one by one, and

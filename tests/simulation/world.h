@@ -126,6 +126,7 @@ class World : private simulator::Nature {
   bool IsTold(const BatchObject& batch) const;
   bool IsWitness(const RequestObject& request) const;
   void CleanUp();
+  bool NeedsAPerson(const BatchObject& entry) const;
   void CloseByHand();
 
   // admins.cc
@@ -156,6 +157,7 @@ class World : private simulator::Nature {
   void JudgeSend(const Process& p, const Call& call);
   void JudgeArrival(const Call& call, uint64_t entry);
   void PrepareExecution(const std::vector<InstanceId>& ids);
+  void JudgeDryRun(const std::string& account, size_t executed);
   void JudgeExecution(const simulator::Execution& execution);
   void JudgeDeletion(const DeleteBatch& a);
   Millis SlackOf(const Process& p) const;
@@ -170,6 +172,7 @@ class World : private simulator::Nature {
   std::string WrongBlock(const RequestObject& request, const MemberStatus& member);
   std::string WrongFailure(const RequestObject& request, const MemberStatus& member);
   std::string WrongAccount(const AccountObject& account);
+  void ExplainEntry(const BatchObject& entry);
   std::string Explain(const MemberStatus& member) const;
   bool IsKnownHere(const Process& p, const RequestObject& request, InstanceId id) const;
 
@@ -221,23 +224,23 @@ class World : private simulator::Nature {
 
   // What the observer knows.
   std::map<InstanceId, LastCall> last_calls_;
-  std::set<std::string> failed_operations_;      // request ids that were shown as FAILED
-  std::map<InstanceId, Mono> asked_at_;          // when somebody asked to look again
-  std::map<InstanceId, Mono> meddled_at_;        // when others last changed it
-  std::set<InstanceId> touched_;                 // a call of ours executed, or may have
-  std::set<InstanceId> restored_;                // others took it out of the bin
-  std::set<InstanceId> missed_;                  // not shown after a call was executed
-  std::set<InstanceId> refused_;                 // for reasons that end as Failed
-  std::set<InstanceId> committed_;               // named by any entry ever
+  std::set<std::string> failed_operations_;  // request ids that were shown as FAILED
+  std::map<InstanceId, Mono> asked_at_;      // when somebody asked to look again
+  std::map<InstanceId, Mono> meddled_at_;    // when others last changed it
+  std::set<InstanceId> touched_;             // a call of ours executed, or may have
+  std::set<InstanceId> restored_;            // others took it out of the bin
+  std::set<InstanceId> missed_;              // not shown after a call was executed
+  std::set<InstanceId> refused_;             // for reasons that end as Failed
+  std::set<InstanceId> committed_;           // named by any entry ever
   std::map<std::pair<Lane, InstanceId>, Spans> wishes_;
   std::map<std::pair<Lane, InstanceId>, Spans> trials_;  // of requests in mode DryRun
   std::map<std::string, Spans> open_accounts_;
-  std::map<std::string, Spans> at_home_;         // its key and its endpoint are the right ones
-  std::map<InstanceId, Spans> milder_;           // a live request wants it recycled only
-  std::map<InstanceId, bool> destroy_wanted_;    // ever, by any request
-  std::map<uint64_t, int> executed_;             // per entry
-  std::map<uint64_t, Mono> created_;             // per entry
-  std::map<int64_t, int> dry_runs_executed_;     // per life of a process
+  std::map<std::string, Spans> at_home_;             // its key and its endpoint are the right ones
+  std::map<InstanceId, Spans> milder_;               // a live request wants it recycled only
+  std::map<InstanceId, bool> destroy_wanted_;        // ever, by any request
+  std::map<uint64_t, int> executed_;                 // per entry
+  std::map<uint64_t, Mono> created_;                 // per entry
+  std::map<std::string, size_t> dry_runs_executed_;  // by uid of the account
   // By lane, endpoint, credentials and id.
   std::map<std::tuple<Lane, std::string, std::string, InstanceId>, Sighted> sights_;
   std::map<InstanceId, Mono> judged_at_;  // when the service last looked at it for a call
