@@ -257,9 +257,9 @@ bool FailedByOwnWords(const Target& t, const Called& c) {
          t.sight.operation_request == c.request_id;
 }
 
-/// A termination that was not there when it was packed, and that may be ours.
+/// A termination that was not there when it was packed, and that may be ours, whatever came of it.
 bool HasNewTermination(const Target& t) {
-  if (!t.sight.terminated_last || t.sight.operation_failed) return false;
+  if (!t.sight.terminated_last) return false;
   return !t.packed || !t.packed->terminated_last ||
          t.packed->operation_request != t.sight.operation_request;
 }

@@ -438,6 +438,7 @@ void OnRequestGone(State& state, const RequestKey& key, Now now) {
 }
 
 void OnResetBegin(State& state, const ResetBegin& event) {
+  state.view.OnResetBegin(event.stream);
   state.stream_epochs[event.stream] = ++state.epoch;
 }
 

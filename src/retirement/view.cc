@@ -16,8 +16,11 @@ View::View(const std::vector<Stream>& expected) {
   for (const Stream& stream : expected) proofs_[stream];
 }
 
+void View::OnResetBegin(const Stream& stream) { proofs_[stream].listing = true; }
+
 void View::OnReset(const Stream& stream, std::string_view version, Mono sent) {
   Proof& proof = proofs_[stream];
+  proof.listing = false;
   proof.applied = VersionNumber(version);
   proof.at = std::max(proof.at, sent);
   Settle(proof);
@@ -25,7 +28,7 @@ void View::OnReset(const Stream& stream, std::string_view version, Mono sent) {
 
 void View::OnApplied(const Stream& stream, std::string_view version) {
   const auto found = proofs_.find(stream);
-  if (found == proofs_.end()) return;
+  if (found == proofs_.end() || found->second.listing) return;
   found->second.applied = std::max(found->second.applied, VersionNumber(version));
   Settle(found->second);
 }

@@ -21,6 +21,8 @@ class View {
  public:
   /// `expected`: every stream that there will be.
   explicit View(const std::vector<Stream>& expected);
+  /// A list is under way: until it is complete its objects prove nothing.
+  void OnResetBegin(const Stream& stream);
   void OnReset(const Stream& stream, std::string_view version, Mono sent);
   void OnApplied(const Stream& stream, std::string_view version);
   void OnOwnWrite(const Stream& stream, std::string_view version, Mono sent);
@@ -38,6 +40,7 @@ class View {
   };
   struct Proof {
     uint64_t applied = 0;
+    bool listing = false;
     Mono at{};
     std::deque<Write> pending{};
   };
