@@ -82,9 +82,15 @@ void Remember(Target& t, const Refusal& refusal, Now now) {
 
 /// Groups of a refused batch are called apart from each other from now on.
 void Regroup(State& state, const std::vector<Target*>& targets, const Refusal& refusal) {
+  const auto why = std::make_shared<const std::string>(
+      "a call with it was refused; which instance is the reason is being found out: " +
+      Words(refusal));
   for (const auto& group : Divide(targets, refusal.hinted)) {
     const uint32_t number = state.next_group++;
-    for (Target* t : group) t->group = number;
+    for (Target* t : group) {
+      t->group = number;
+      t->wait_message = why;
+    }
   }
 }
 

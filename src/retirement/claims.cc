@@ -33,7 +33,7 @@ bool IsDuplicateBlock(const MemberStatus& m) {
 }
 
 bool IsMistaken(const Target& t, const Claim& claim) {
-  if (!InSpec(claim) || !t.observed || !t.present) return false;
+  if (!InSpec(claim) || !IsSeenBy(t, *claim.request) || !t.present) return false;
   return !IsExpected(t, claim.request->spec.members[claim.member].expect.get());
 }
 

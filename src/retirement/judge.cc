@@ -184,6 +184,14 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   }
   if (const auto wait = MustWait(t, now)) return *wait;
   if (IsInBin(t)) return JudgeBin(t, w);
+  // S5: a call of which only a status tells may have been accepted.
+  const bool asked = t.asked_at != Mono{} && t.asked_at >= t.last_call_end;
+  if (t.orphan && t.sight.terminated_last && !asked) {
+    return Refused(
+        Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
+        "its RetirementBatch was deleted, and the service shows a termination that may be "
+        "of that call; to call it again, annotate cvm-retirement.dev/requestedAt");
+  }
   // S5: whatever is not prepaid gets one accepted call in its life.
   if (!IsPrepaid(t) && t.accepted) {
     return Refused(Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
@@ -285,7 +293,9 @@ bool IsUntouched(const Target& t, const Called& c, Now now) {
   const bool at_rest =
       !t.sight.operating && !IsGoing(t.sight.state) && !IsTransitional(t.sight.state);
   const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t) && t.seen_at >= t.asked_at;
-  if (c.phase != BatchPhase::kAccepted) return LeftNoTrace(t, now) || (asked && at_rest);
+  if (c.phase != BatchPhase::kAccepted) {
+    return LeftNoTrace(t, now) || (at_rest && IsPrepaid(t) && FailedByOwnWords(t, c));
+  }
   // What is not prepaid is not called again: its entry has ended all the same.
   if (c.step != Step::kFirst || !at_rest) return false;
   return FailedByOwnWords(t, c) || (asked && IsPrepaid(t));

@@ -27,12 +27,8 @@ void TakeOut(State& state, Target& t, Now now) {
 History HistoryOf(State& state, const BatchObject& o, Now now) {
   const Viewpoint* from = state.identities.At(o.lane.region, o.credential, o.endpoint);
   const auto origin = std::make_shared<const Origin>(Origin{o.lane, from});
-  return {origin,
-          o.sequence,
-          BatchResult::kNone,
-          o.phase != BatchPhase::kAbandoned,
-          IsLastCall(o),
-          now.mono};
+  return {origin,        o.sequence, BatchResult::kNone, o.phase != BatchPhase::kAbandoned,
+          IsLastCall(o), now.mono};
 }
 
 /// S5: a call that named the instance ended some time before now; so did what it showed then.

@@ -29,7 +29,9 @@ constexpr const char* kMistaken =
 MemberChange WhyIdle(const Target& t, const Request& r, bool waits) {
   if (t.place == Place::kBatch) {
     return {MemberState::kWaiting, Reason::kAwaitingBatch,
-            "it is in an open RetirementBatch; its end is awaited"};
+            t.batch == 0 ? "it is being called for another request"
+                         : "the end of RetirementBatch " + BatchName(t.batch_lane, t.batch) +
+                               " is awaited, in which it is"};
   }
   if (t.look_denied) {
     return {MemberState::kWaiting, Reason::kRefused, t.wait_message ? *t.wait_message : ""};
@@ -82,6 +84,11 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
     const bool waits = IsSeenBy(t, r) || !m.charge.empty() || m.state == MemberState::kWaiting;
     SetMember(state, r, claim.member, WhyIdle(t, r, waits), now);
     return;
+  }
+  // What an earlier process asked is asked anew.
+  const bool asked = m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying;
+  if (asked && t.place != Place::kBatch) {
+    SetMember(state, r, claim.member, {MemberState::kPending}, now);
   }
   if (!IsSeenBy(t, r)) return;
   const MemberSpec& spec = r.spec.members[claim.member];

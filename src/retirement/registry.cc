@@ -161,6 +161,7 @@ void SettleOrphans(State& state, Request& r, Now now) {
     if (t.place == Place::kBatch) continue;
     t.called = true;
     t.by_us = true;
+    t.orphan = true;
     t.last_call_end = now.mono;
     // The longest that an entry may have said.
     t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;
@@ -461,7 +462,8 @@ void FinishRestore(State& state, Now now) {
   for (auto& [key, request] : state.requests) PruneRemoved(state, *request, now);
 }
 
-/// Also members whose requests are gone, or done, are observed until their entry can be closed (L1).
+/// Also members whose requests are gone, or done, are observed until their entry can be closed
+/// (L1).
 void ReassessOpen(State& state, Now now) {
   std::vector<InstanceId> ids;
   for (const auto& [key, lane] : state.lanes) {

@@ -108,7 +108,12 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
     PutInPack(state, t, *pack, now);
     // What was refused shows that until it is really tried again.
     const bool refused = t.refused_sight != 0 && MemberOf(owner).state == MemberState::kBlocked;
-    if (!refused) SetMember(state, r, owner.member, {MemberState::kWaiting}, now);
+    const bool sought = KeyOf(state, t, *pack).group != 0;
+    if (refused) return;
+    SetMember(state, r, owner.member,
+              {MemberState::kWaiting, sought ? Reason::kRefused : Reason::kNone,
+               sought && t.wait_message ? *t.wait_message : ""},
+              now);
   } else {
     Conclude(state, t, std::get<Finish>(verdict), now);
   }

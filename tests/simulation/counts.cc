@@ -32,6 +32,14 @@ void Add(std::deque<Mono>& times, Mono now) {
   times.push_back(now);
 }
 
+/// Since when it says that it is ready.
+std::optional<Wall> ReadySince(const AccountObject& a) {
+  for (const Condition& c : a.status.conditions) {
+    if (c.type == "Ready" && c.status == ConditionStatus::kTrue) return c.since;
+  }
+  return std::nullopt;
+}
+
 ConditionStatus ReadyOf(const AccountObject& a, std::string* reason = nullptr) {
   for (const Condition& c : a.status.conditions) {
     if (c.type != "Ready") continue;
@@ -212,7 +220,9 @@ void World::InspectRequest(const RequestObject& r) {
   const Spans& open = open_accounts_[a.name];
   if (open.empty() || open.back().until != base::kNever) return;
   if (open.back().since > now_ - kUnexplained || !IsServed(a, kUnexplained)) return;
-  if (ReadyOf(a) != ConditionStatus::kTrue || edited_at_[r.key] > now_ - kUnexplained) return;
+  const auto ready = ReadySince(a);
+  if (!ready || *ready > TrueTime() - kUnexplained || edited_at_[r.key] > now_ - kUnexplained)
+    return;
   if (efforts_[a.name].fortunes_since > now_ - kUnexplained) return;
   for (const MemberStatus& m : r.status.members) {
     if (IsFinal(m.state) || m.reason != Reason::kNone) continue;

@@ -232,8 +232,8 @@ void World::JudgeExecution(const simulator::Execution& e) {
     // Two bounds are the cloud's, and nobody sees what others did a moment ago.
     const bool late = shape_.slow && (!last.clean || asked_at_[id] > last.at);
     const auto meddled = meddled_at_.find(id);
-    const bool excused =
-        late || (meddled != meddled_at_.end() && meddled->second > now_ - kJustNow);
+    const bool excused = late || closed_by_hand_.contains(id) ||
+                         (meddled != meddled_at_.end() && meddled->second > now_ - kJustNow);
     const bool prepaid = instance->charge == kPrepaid;
     if (prepaid && !e.was_in_bin[i]) {
       last.accepted = 1;

@@ -223,14 +223,23 @@ void World::CleanUp() {
 
 /// A request says of one of its members that a person has to look.
 bool World::NeedsAPerson(const BatchObject& b) const {
-  return std::any_of(b.members.begin(), b.members.end(), [&](const BatchMember& m) {
-    const auto r = requests_.find(m.request);
-    if (r == requests_.end()) return true;  // nobody is left to be told
-    const auto& told = r->second.status.members;
-    return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
-      return s.id == m.id && s.reason == Reason::kVerifyDeadlineExceeded;
-    });
-  });
+  return std::any_of(b.members.begin(), b.members.end(),
+                     [&](const BatchMember& m) {
+                       const auto r = requests_.find(m.request);
+                       if (r == requests_.end()) return true;  // nobody is left to be told
+                       const auto& told = r->second.status.members;
+                       return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
+                         return s.id == m.id && s.reason == Reason::kVerifyDeadlineExceeded;
+                       });
+                     }) ||
+         std::any_of(requests_.begin(), requests_.end(), [&](const auto& item) {
+           const auto& told = item.second.status.members;
+           return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
+             return s.reason == Reason::kAwaitingBatch &&
+                    std::any_of(b.members.begin(), b.members.end(),
+                                [&](const BatchMember& m) { return m.id == s.id; });
+           });
+         });
 }
 
 /// Where nobody sees any more what a call did, because its key has gone or others have worked on

@@ -233,7 +233,13 @@ std::string World::Explain(const MemberStatus& m) const {
             " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
             " present " + std::to_string(t.present) + " state " + t.sight.state + " owner " +
             (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
-            in(t.seen_at) + " settle " + in(t.settle_until);
+            in(t.seen_at) + " settle " + in(t.settle_until) + " not before " + in(t.not_before);
+    for (const Claim& c : t.claims) {
+      const retirement::Request& r = *c.request;
+      text += "; " + r.key.name + (r.Executes() ? " " : " (dry) ") + r.spec.account + " " +
+              r.spec.region + " " + ToString(r.members[c.member].state) + " " +
+              r.not_accepted.reason + " " + r.not_permitted.reason + " hold " + r.hold;
+    }
   }
   return text;
 }
