@@ -182,6 +182,10 @@ std::optional<Wall> AgeingTime(const State& state, Now now) {
 /// hundred of them but the youngest, which may still tell of a call; the newest of a lane for ever.
 std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Wall time) {
   std::vector<uint64_t> old;
+  const auto newest_of = [](const auto& entries) {
+    return entries.empty() ? 0 : entries.rbegin()->first;
+  };
+  const uint64_t newest = std::max(newest_of(lane.ledger.closed), newest_of(lane.ledger.open));
   size_t futile = 0;
   for (auto it = lane.ledger.closed.rbegin(); it != lane.ledger.closed.rend(); ++it) {
     const Closed& closed = it->second;
@@ -191,7 +195,7 @@ std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Wall time
       is_old =
           is_old || age > kFutileRetention || (++futile > kMostFutile && age > kMaxEffectLag * 2);
     }
-    if (is_old && it->first != lane.ledger.highest) old.push_back(it->first);
+    if (is_old && it->first != newest) old.push_back(it->first);
   }
   return old;
 }

@@ -10,8 +10,9 @@ namespace {
 /// Who may act goes first, then who plans, then who waits for something of his own.
 int RankOf(const Claim& c) {
   const Request& r = *c.request;
-  if (IsFinal(MemberOf(c).state) && MemberOf(c).state != MemberState::kBlocked) return 3;
-  if (!InSpec(c) || r.deleting) return 2;
+  const MemberStatus& m = MemberOf(c);
+  if (IsFinal(m.state) && m.state != MemberState::kBlocked) return 3;
+  if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return 2;
   if (!r.Executes()) return 1;
   return r.IsPermitted() ? 0 : 2;
 }
@@ -114,9 +115,11 @@ void OnMemberChanged(State& state, Request& r, uint32_t member) {
   }
   // One that is done gives its place up; whoever holds on to a list of claims has a copy.
   const Claim* claim = ClaimOf(t, &r);
-  if (claim == nullptr || claim->request == t.owner || RankOf(*claim) != 3) return;
-  Seat(*t.crowd, *claim);
-  std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
+  if (claim == nullptr) return;
+  if (claim->request != t.owner && RankOf(*claim) == 3) {
+    Seat(*t.crowd, *claim);
+    std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
+  }
   Balance(state, t);
 }
 

@@ -142,6 +142,7 @@ void MarkCalled(Entry& entry, bool may_have_worked, Now now) {
     t->by_us = t->by_us || may_have_worked;
     t->verify_until = now.mono + kVerifyDeadline;
     t->unchanged_since = Mono{};
+    t->new_termination = false;
     ++t->attempts;
     t->request_id = CloudRequestId(entry.object.request_id);
   }

@@ -224,6 +224,12 @@ bool IsMissing(const Target& t) {
          IsKnownFrom(t, t.seen_from);
 }
 
+bool ShowsNewTermination(const Target& t) {
+  if (!t.sight.terminated_last) return false;
+  return !t.packed || !t.packed->terminated_last ||
+         t.packed->operation_request != t.sight.operation_request;
+}
+
 uint64_t SightPrint(const Sight& s) {
   base::Fingerprint f;
   f.Add(s.state).Add(s.charge.view()).Add(int64_t(s.operating));
@@ -265,13 +271,6 @@ bool FailedByOwnWords(const Target& t, const Called& c) {
          t.sight.operation_request == c.request_id;
 }
 
-/// A termination that was not there when it was packed, and that may be ours, whatever came of it.
-bool HasNewTermination(const Target& t) {
-  if (!t.sight.terminated_last) return false;
-  return !t.packed || !t.packed->terminated_last ||
-         t.packed->operation_request != t.sight.operation_request;
-}
-
 /// The looks prove that the call left no trace: sent late enough, twice, and the instance exactly
 /// as it was packed. Of an entry that another process packed no more is known than that it is at
 /// rest.
@@ -280,7 +279,7 @@ bool LeftNoTrace(const Target& t, Now now) {
     return false;
   }
   const std::string_view state = t.sight.state;
-  if (IsGoing(state) || IsTransitional(state) || HasNewTermination(t)) return false;
+  if (IsGoing(state) || IsTransitional(state) || t.new_termination) return false;
   if (t.packed && SightPrint(*t.packed) != SightPrint(t.sight)) return false;
   const Mono settled = SettledAt(t);
   return t.unchanged_since >= settled && t.seen_at >= t.unchanged_since + kAbsenceGap &&

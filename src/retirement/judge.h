@@ -68,6 +68,9 @@ bool IsExpected(const Target& target, const Expectation* expect);
 bool IsKnownFrom(const Target& target, const Viewpoint* from);
 /// Absent without an accepted call of ours, and not concluded yet.
 bool IsMissing(const Target& target);
+/// A termination that was not there when it was packed, and that may be ours, whatever came of it.
+/// An answer may leave out the operation, so what one look showed counts for the next ones.
+bool ShowsNewTermination(const Target& target);
 /// Of what a refusal may be about: state, charge type, protection.
 uint64_t SightPrint(const Sight& sight);
 /// From when on a look shows what the last call did.

@@ -92,6 +92,8 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
     t->last_call_end = now.mono;
     t->verify_until = now.mono + kVerifyDeadline;
     t->attempts = std::max(t->attempts, before);
+    t->new_termination = false;
+    t->packed.reset();
     if (object.phase == BatchPhase::kAccepted) t->accepted = true;
   }
   if (object.phase != BatchPhase::kAccepted) {
@@ -110,6 +112,20 @@ void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now n
   lane.ledger.closed[object.sequence] = {end, HasEffect(object)};
   const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
+}
+
+/// Its writer got its answer after we had read it.
+void LearnAnswer(Entry& entry, const BatchObject& o) {
+  const bool news = entry.stage == Stage::kCalled && o.phase == BatchPhase::kAccepted &&
+                    entry.object.phase != BatchPhase::kAccepted;
+  if (!news) return;
+  entry.object.phase = o.phase;
+  entry.object.request_id = o.request_id;
+  entry.object.answered = o.answered;
+  for (Target* t : entry.targets) {
+    t->accepted = true;
+    t->request_id = CloudRequestId(o.request_id);
+  }
 }
 
 }  // namespace
@@ -184,6 +200,7 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   if (entry != nullptr) {
     entry->epoch = epoch;
     entry->object.close = o.close;
+    LearnAnswer(*entry, o);
     if (VersionNumber(o.version) > VersionNumber(entry->object.version)) {
       entry->object.version = o.version;
     }

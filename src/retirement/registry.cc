@@ -330,6 +330,8 @@ void Refresh(State& state, Request& r, Now now) {
   if (changed && relevant && permitted.reason.empty() && !permitted.message.empty()) {
     Touch(state, r, Urgency::kAccountWide, now);
   }
+  // Another installation may have served it while it was edited.
+  if (r.observed_generation != r.generation) Touch(state, r, Urgency::kQuiet, now);
   UpdatePlan(state, r, now);
   if (changed && account != nullptr) TouchAccount(*account, now);
   ReassessMembers(state, r, now);

@@ -65,6 +65,7 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   t.first_absent = Mono{};
   t.absences = 0;
   t.sight = sight;
+  t.new_termination = t.new_termination || ShowsNewTermination(t);
   // E0: what it was refused for may be gone.
   if (t.refused_sight != 0 && t.refused_sight != SightPrint(sight)) {
     t.refused_sight = 0;

@@ -87,8 +87,9 @@ struct Target {
   uint16_t attempts = 0;
   CloudRequestId request_id{};
   std::unique_ptr<const Sight> packed{};  // as it was when it was packed for the last call
-  Mono unchanged_since{};  // after that call: the first look of the row that shows the same
-  Mono asked_at{};         // a person asked to look again
+  Mono unchanged_since{};        // after that call: the first look of the row that shows the same
+  bool new_termination = false;  // after that call the service showed one that was not there before
+  Mono asked_at{};               // a person asked to look again
 
   // The open entry that names it, or the lane in which it waits.
   Lane batch_lane{};

@@ -322,6 +322,8 @@ TEST_F(JudgeCalledTest, AnythingThatDiffersFromWhatWasPackedIsATrace) {
   Target newer = InBatch("RUNNING", kPrepaid, kLate);
   newer.sight.terminated_last = true;
   newer.sight.operation_request = CloudRequestId("perhaps-ours");
+  EXPECT_TRUE(ShowsNewTermination(newer));
+  newer.new_termination = true;
   EXPECT_FALSE(IsUntouched(After(BatchPhase::kAmbiguous, newer)));
   Target unknown = InBatch("RUNNING", kPrepaid, kLate);
   unknown.packed.reset();

@@ -140,6 +140,8 @@ void World::Do(Process& p, const WriteAccountStatus& a) {
       done.conflict = true;
       ++report_.faults["conflict"];
     } else {
+      // Who comes to serve it has to see for himself what does not work.
+      if (found->second.status.installation != a.status.installation) UsersAsk(a.name);
       found->second.status = a.status;
       efforts_[a.name].writes.push_back(now_);
       for (const Condition& c : a.status.conditions) {

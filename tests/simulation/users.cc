@@ -173,7 +173,14 @@ bool World::IsTold(const BatchObject& b) const {
 /// while statuses tell of it, a closed one when the cloud shows what was done.
 bool World::MayVanish(const StoredEntry& entry) const {
   if (shape_.slow) return false;
-  if (IsClosed(entry.object.phase)) return now_ - entry.closed_at >= kMaxEffectLag;
+  // The record of an accepted call bears weight as long as what it was about lives.
+  const bool living = std::any_of(entry.object.members.begin(), entry.object.members.end(),
+                                  [&](const BatchMember& m) {
+                                    const auto found = last_calls_.find(m.id);
+                                    return m.result == BatchResult::kUntouched &&
+                                           found != last_calls_.end() && found->second.accepted > 0;
+                                  });
+  if (IsClosed(entry.object.phase)) return !living && now_ - entry.closed_at >= kMaxEffectLag;
   return IsTold(entry.object);
 }
 

@@ -188,6 +188,17 @@ void World::JudgeEnd() {
   for (const auto& [key, entry] : batches_) {
     if (!IsClosed(entry.object.phase)) ExplainEntry(entry.object);
   }
+  for (const auto& p : processes_) {
+    if (!p->engine) continue;
+    for (const auto& [key, r] : p->engine->state().requests) {
+      if (wrong.find(key.name) == std::string::npos) continue;
+      Trace(p->holder + " has " + key.name + " v" + r->version + " generation " +
+            std::to_string(r->generation) + " due " +
+            std::to_string((r->due - ClockOf(*p)).count()) + (r->writing ? " writing" : "") +
+            (r->swept ? " swept" : "") + (r->queued ? " queued" : "") + " failed writes " +
+            std::to_string(r->failed_writes));
+    }
+  }
   Fail(wrong);
 }
 
