@@ -75,7 +75,7 @@ void CountMissing(State& state, LaneState& lane, Now now) {
     return OnSuccess(state, *account, Work::kSight, lane.lane.region, now);
   }
   lane.suspicious_since = std::min(lane.suspicious_since, now.mono);
-  OnFailure(state, *account, Work::kSight, lane.lane.region,
+  OnFailure(*account, Work::kSight, lane.lane.region,
             {"SuspiciousAnswers",
              "many instances are not listed any more that were seen before; if "
              "that is right, annotate their requests with "

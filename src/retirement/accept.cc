@@ -121,10 +121,10 @@ Holdup CheckTrouble(const Request& r, const Account& account, const LaneState* l
     h = AccountWide("BreakerOpen", "CloudAccount \"" + name + "\" is refused by the cloud in " +
                                        r.spec.region + ": " + lane->breaker.message());
   } else if (const Trouble* t = ToldTrouble(account, r.spec.region); t && t->of_account) {
-    h = AccountWide("AccountNotReady",
-                    "CloudAccount \"" + name + "\" is not ready: " + t->reason + ": " + t->message);
+    h = AccountWide("AccountNotReady", "CloudAccount \"" + name + "\" is not ready: " +
+                                           t->told_reason + ": " + t->told_message);
   } else if (t != nullptr) {
-    h = AccountWide("", "in progress; " + t->message);
+    h = AccountWide("", "in progress; " + t->told_message);
   }
   h.told_only = true;
   return h;

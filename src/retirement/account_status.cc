@@ -31,7 +31,7 @@ std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const H
   }
   const Trouble* trouble = ToldTrouble(a, "");
   if (trouble != nullptr && trouble->of_account) {
-    return Draft{kFalse, trouble->reason, trouble->message};
+    return Draft{kFalse, trouble->told_reason, trouble->told_message};
   }
   return std::nullopt;
 }
@@ -39,7 +39,7 @@ std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const H
 Draft ReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
   if (const auto draft = NotReadyDraft(state, a, not_ready)) return *draft;
   if (const Trouble* trouble = ToldTrouble(a, "")) {
-    return {ConditionStatus::kTrue, "Ready", "the account is served; " + trouble->message};
+    return {ConditionStatus::kTrue, "Ready", "the account is served; " + trouble->told_message};
   }
   if (a.fence_widened > Millis{0}) {
     return {ConditionStatus::kTrue, "Ready",

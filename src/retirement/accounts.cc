@@ -78,8 +78,12 @@ void RestoreTrouble(Account& a, const AccountObject& o, Now now) {
       a.calls_breaker.Resume(c.reason, c.message, now.wall - c.since, now.mono);
     }
     if (!work) continue;
-    a.troubles[{*work, kAnyRegion}] = {c.reason, c.message, true, now.mono,
-                                       c.since,  now.mono,  true};
+    Trouble& t = a.troubles[{*work, kAnyRegion}];
+    t.reason = t.told_reason = c.reason;
+    t.message = t.told_message = c.message;
+    t.since = t.last = t.told_at = now.mono;
+    t.since_wall = c.since;
+    t.told = true;
   }
 }
 
@@ -231,8 +235,7 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
   const auto& refusal = std::get<Refusal>(event.answer);
   if (refusal.fault == Fault::kCredentials && event.credential != a.credential) return;
   if (++a.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
-  OnFailure(state, a, Work::kLook, event.lane.region,
-            {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
+  OnFailure(a, Work::kLook, event.lane.region, {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) return RejectCredentials(state, a, refusal, now);
   a.credentials_breaker.OnInconclusive(now.mono);
@@ -296,8 +299,8 @@ bool OnCallRefused(State& state, Account& a, LaneState& lane, const Refusal& ref
   const FaultRule& rule = RuleOf(refusal.fault);
   if (std::exchange(a.refused_code, refusal.code) != refusal.code) a.refused_in_a_row = 0;
   ++a.refused_in_a_row;
-  OnFailure(state, a, Work::kCall, lane.lane.region,
-            {ReadyReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members)},
+  OnFailure(a, Work::kCall, lane.lane.region,
+            {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members)},
             now);
   if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);
@@ -431,7 +434,7 @@ Mono NextAccountWake(const State& state, Now now) {
   Mono next = base::kNever;
   if (state.stopping) return next;
   for (const auto& [name, a] : state.accounts) {
-    next = std::min(next, NextTrouble(a));
+    next = std::min(next, NextTrouble(state, a));
     if (!WaitsForCredentials(a)) continue;
     next = std::min(next, std::max(now.mono, a.credentials_asked + kCredentialsAge));
     if (a.credentials_breaker.open() && !IsForeign(state, a) && AnyTarget(state, a)) {

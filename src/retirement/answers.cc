@@ -18,6 +18,8 @@ constexpr int kServerFaultsBeforeSplit = 2;
 
 void OnAccepted(State& state, Entry& entry, Now now) {
   entry.object.phase = BatchPhase::kAccepted;
+  entry.object.error_code.clear();  // of an earlier attempt
+  entry.object.error_message.clear();
   entry.stage = Stage::kCalled;
   entry.dirty = true;
   MarkCalled(entry, true, now);
@@ -50,8 +52,8 @@ void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, co
                Now now) {
   entry.object.error_message = event.refusal.message;
   CountFutile(lane.ledger, now);
-  OnFailure(state, account, Work::kCall, lane.lane.region,
-            {"ServiceError", "no clear answer to a call: " + Words(event.refusal)}, now);
+  OnFailure(account, Work::kCall, lane.lane.region,
+            {"BreakerOpen", "no clear answer to a call: " + Words(event.refusal)}, now);
   AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
               now);
   ReassessEntry(state, entry, now);
@@ -227,8 +229,8 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
   CountFutile(lane.ledger, now);
   entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
-  OnFailure(state, account, Work::kCall, lane.lane.region,
-            {"ServiceUnreachable", event.refusal.message}, now);
+  OnFailure(account, Work::kCall, lane.lane.region,
+            {"BreakerOpen", "not sent: " + event.refusal.message}, now);
 }
 
 }  // namespace

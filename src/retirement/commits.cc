@@ -40,10 +40,10 @@ bool IsFreshEnough(const Target& t, Now now) {
   return FreshUntil(t) > now.mono + kCommitAhead + kFenceMargin;
 }
 
-void TellNoCommit(State& state, LaneState& lane, Account& account, Now now) {
+void TellNoCommit(LaneState& lane, Account& account, Now now) {
   const bool no_time = !account.clock.At(now.mono);
   lane.ledger.commit_after = now.mono + kCommitRetry;
-  OnFailure(state, account, Work::kCommit, lane.lane.region,
+  OnFailure(account, Work::kCommit, lane.lane.region,
             no_time ? Failure{"ClockSuspect",
                               "the answers of the service carry no Date, on which "
                               "the fence of a call rests"}
@@ -57,7 +57,7 @@ void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
   Entry& draft = *lane.ledger.draft;
   const auto service_now = account.clock.At(now.mono);
   const uint64_t last = std::max(lane.ledger.highest, lane.ledger.named);
-  if (!service_now || last >= kLastSequence) return TellNoCommit(state, lane, account, now);
+  if (!service_now || last >= kLastSequence) return TellNoCommit(lane, account, now);
   if (!AllStillPacked(state, draft, now)) return DropDraft(state, lane, now);
   draft.object.sequence = last + 1;
   // What the fence was widened by belongs to the entry: everybody who settles it must know.
@@ -278,7 +278,7 @@ void OnCommitFailed(State& state, LaneState& lane, const Committed& event, Now n
   lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + kCommitRetry);
   Account* account = state.FindAccount(lane.lane.account);
   if (account == nullptr) return;
-  OnFailure(state, *account, Work::kCommit, lane.lane.region,
+  OnFailure(*account, Work::kCommit, lane.lane.region,
             {"LogNotWritable", event.error.empty() ? "no answer" : event.error}, now);
 }
 

@@ -64,6 +64,8 @@ inline constexpr base::Millis kLongestRetry = minutes{5};
 inline constexpr base::Millis kFirstRefused = minutes{5};
 // A breaker probes after 5 s, doubling to this.
 inline constexpr base::Millis kLongestProbe = hours{2};
+// A breaker that nobody has probed for so long after it could is forgotten.
+inline constexpr base::Millis kBreakerIdle = minutes{5};
 // Commits of a lane without success are so far apart, doubling.
 inline constexpr base::Millis kFirstFutile = seconds{1};
 inline constexpr base::Millis kLongestFutile = minutes{5};
@@ -76,6 +78,7 @@ inline constexpr int kThrottledAlike = 8;
 inline constexpr base::Millis kLongestLookPause = minutes{1};
 // Trouble that lasts so long is told on the account and its requests (T1).
 inline constexpr base::Millis kTroubleTold = seconds{10};
+inline constexpr base::Millis kTroubleToldAnew = minutes{1};  // when the cause changes
 // Entries without effect are deleted after so long, and when there are more of them in a lane.
 inline constexpr base::Millis kFutileRetention = hours{1};
 inline constexpr size_t kMostFutile = 100;

@@ -34,6 +34,11 @@ History HistoryOf(State& state, const BatchObject& o, Now now) {
 /// S5: a call that named the instance ended some time before now; so did what it showed then.
 void LearnResult(State& state, const BatchMember& m, History said) {
   History& past = state.history[m.id];
+  // Whatever came later, a call that was accepted once is not repeated.
+  said.accepted = past.accepted = past.accepted || said.accepted;
+  if (const auto t = state.targets.find(m.id); t != state.targets.end() && said.accepted) {
+    t->second.accepted = true;
+  }
   // What was never sent tells nothing, and hides nothing that was.
   if (past.sent && !said.sent) return;
   if (past.sequence > said.sequence && past.origin->lane == said.origin->lane &&
@@ -51,7 +56,6 @@ void LearnResult(State& state, const BatchMember& m, History said) {
     t.retired_learnt = said.learnt;
   }
   if (!said.sent) return;
-  t.accepted = t.accepted || said.accepted;
   t.called = true;
   t.last_call_end = said.learnt;
 }

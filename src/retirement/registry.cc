@@ -306,7 +306,10 @@ bool IsDone(const Request& r) {
 void Refresh(State& state, Request& r, Now now) {
   Account* account = state.FindAccount(r.spec.account);
   const Holdup accepted = CheckAccepted(r, account);
-  if (IsDone(r)) return AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);
+  if (IsDone(r)) {
+    r.not_accepted = accepted;  // its wish counts as long as it is let in
+    return AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);
+  }
   if (accepted.reason.empty()) StartGrace(state, r, *account, now);
   const auto lane = state.lanes.find(r.lane());
   const Holdup permitted =

@@ -53,6 +53,9 @@ struct Trouble {
   Wall since_wall{};
   Mono last{};
   bool told = false;
+  Mono told_at{};
+  std::string told_reason{};
+  std::string told_message{};
 };
 
 enum class Urgency : uint8_t { kNow, kQuiet, kProgress, kAccountWide };

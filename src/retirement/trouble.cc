@@ -11,8 +11,7 @@ namespace {
 /// Longer than the longest wait between two tries: whoever is silent for longer tries no more.
 Millis Forgotten(Work work, const Trouble& t) {
   if (!t.of_account) return minutes{10};
-  const bool soon = work == Work::kLook || work == Work::kSight;
-  return soon ? minutes{5} : kLongestProbe + minutes{10};
+  return work == Work::kLook || work == Work::kSight ? minutes{5} : minutes{15};
 }
 
 const char* WhatFails(Work work) {
@@ -29,6 +28,21 @@ const char* WhatFails(Work work) {
   __builtin_unreachable();
 }
 
+/// Nothing is there to probe it with: whether it is still refused the next call will tell.
+bool HealIdle(Breaker& breaker, Now now) {
+  if (!breaker.open() || breaker.Next() == base::kNever) return false;
+  if (now.mono < breaker.Next() + kBreakerIdle) return false;
+  breaker.Heal();
+  return true;
+}
+
+/// When it is told, or told anew because the cause has changed: not too often (E2).
+Mono TellAt(const Trouble& t) {
+  if (!t.told) return t.since + kTroubleTold;
+  const bool changed = t.told_reason != t.reason || t.told_message != t.message;
+  return changed ? t.told_at + kTroubleToldAnew : base::kNever;
+}
+
 void Tell(State& state, Account& a, Now now) {
   TouchAccount(a, now);
   RefreshAccount(state, a.object.name, now);
@@ -36,8 +50,7 @@ void Tell(State& state, Account& a, Now now) {
 
 }  // namespace
 
-void OnFailure(State& state, Account& a, Work work, const std::string& region, Failure failure,
-               Now now) {
+void OnFailure(Account& a, Work work, const std::string& region, Failure failure, Now now) {
   const auto earlier = a.troubles.extract({work, kAnyRegion});
   const auto [it, is_new] = a.troubles.try_emplace({work, region});
   Trouble& t = it->second;
@@ -45,15 +58,18 @@ void OnFailure(State& state, Account& a, Work work, const std::string& region, F
     t.since = now.mono;
     t.since_wall = earlier ? earlier.mapped().since_wall : now.wall;
     t.told = bool(earlier);
+    if (earlier) {
+      t.told_at = now.mono;
+      t.told_reason = earlier.mapped().told_reason;
+      t.told_message = earlier.mapped().told_message;
+    }
   }
   t.last = now.mono;
   const std::string message = std::string(WhatFails(work)) + " in " + region + " since " +
                               base::FormatRfc3339(t.since_wall) + ": " + failure.message;
-  const bool changed = t.reason != failure.reason || t.message != message;
   t.reason = std::move(failure.reason);
   t.message = message;
   t.of_account = failure.of_account;
-  if (t.told && changed) Tell(state, a, now);
 }
 
 void OnSuccess(State& state, Account& a, Work work, const std::string& region, Now now) {
@@ -68,7 +84,10 @@ void OnSuccess(State& state, Account& a, Work work, const std::string& region, N
 }
 
 void DriveTrouble(State& state, Account& a, Now now) {
-  bool news = false;
+  bool news = HealIdle(a.calls_breaker, now);
+  for (const std::string& region : a.lanes) {
+    news = HealIdle(state.LaneOf({a.object.name, region}).breaker, now) || news;
+  }
   for (auto it = a.troubles.begin(); it != a.troubles.end();) {
     Trouble& t = it->second;
     if (now.mono >= t.last + Forgotten(it->first.first, t)) {
@@ -76,16 +95,28 @@ void DriveTrouble(State& state, Account& a, Now now) {
       it = a.troubles.erase(it);
       continue;
     }
-    if (!t.told && now.mono >= t.since + kTroubleTold) news = t.told = true;
+    if (TellAt(t) <= now.mono) {
+      t.told = news = true;
+      t.told_at = now.mono;
+      t.told_reason = t.reason;
+      t.told_message = t.message;
+    }
     ++it;
   }
   if (news) Tell(state, a, now);
 }
 
-Mono NextTrouble(const Account& a) {
-  Mono next = base::kNever;
+Mono NextTrouble(const State& state, const Account& a) {
+  const auto idle = [](const Breaker& breaker) {
+    return breaker.Next() == base::kNever ? base::kNever : breaker.Next() + kBreakerIdle;
+  };
+  Mono next = idle(a.calls_breaker);
+  for (const std::string& region : a.lanes) {
+    const auto lane = state.lanes.find({a.object.name, region});
+    if (lane != state.lanes.end()) next = std::min(next, idle(lane->second.breaker));
+  }
   for (const auto& [key, t] : a.troubles) {
-    next = std::min(next, t.told ? t.last + Forgotten(key.first, t) : t.since + kTroubleTold);
+    next = std::min(next, std::min(TellAt(t), t.last + Forgotten(key.first, t)));
   }
   return next;
 }
@@ -128,6 +159,11 @@ std::string ReadyReasonOf(Fault fault) {
       return "ServiceError";
   }
   __builtin_unreachable();
+}
+
+std::string CallReasonOf(Fault fault) {
+  if (fault == Fault::kCredentials || fault == Fault::kExpired) return ReadyReasonOf(fault);
+  return "BreakerOpen";
 }
 
 }  // namespace retirement

@@ -15,19 +15,20 @@ struct Failure {
 };
 
 /// Looks, commits or calls of this region fail; a success ends that.
-void OnFailure(State& state, Account& account, Work work, const std::string& region,
-               Failure failure, Now now);
+void OnFailure(Account& account, Work work, const std::string& region, Failure failure, Now now);
 void OnSuccess(State& state, Account& account, Work work, const std::string& region, Now now);
 /// Forgets what was not tried again for long; tells what has lasted.
 void DriveTrouble(State& state, Account& account, Now now);
-Mono NextTrouble(const Account& account);
+Mono NextTrouble(const State& state, const Account& account);
 
 /// What is told of it now, for requests of `region` ("" for any); null for nothing.
 const Trouble* ToldTrouble(const Account& account, const std::string& region);
 
 /// "RequestLimitExceeded: slow down".
 std::string Words(const Refusal& refusal);
-/// The reason of the account's Ready for a refused DescribeInstances or TerminateInstances.
+/// The reason of the account's Ready when DescribeInstances is refused so.
 std::string ReadyReasonOf(Fault fault);
+/// The same for TerminateInstances: calls are held back.
+std::string CallReasonOf(Fault fault);
 
 }  // namespace retirement

@@ -64,9 +64,11 @@ void World::Suffer(Process& p) {
 
 void World::Terminate(Process& p) {
   Trace(p.holder + " is asked to end");
-  p.stopping = true;
   At(&p, kGrace, [this, &p] { Die(p, "killed after its grace period"); });
-  At(&p, Millis{0}, [this, &p] { Feed(p, Stop{}); });
+  At(&p, Millis{0}, [this, &p] {
+    p.stopping = true;
+    Feed(p, Stop{});
+  });
 }
 
 /// A process that has come to lead reads everything anew, with nothing in its memory.
@@ -137,6 +139,7 @@ void World::Perform(Process& p, const Action& action) {
   // What was deleted by hand may be written again.
   const bool begins = commit && !vanished_.contains({commit->batch.lane, commit->batch.sequence});
   if (p.stopping && (begins || std::holds_alternative<Call>(action))) {
+    Trace(commit ? "commits " + BatchName(commit->batch.lane, commit->batch.sequence) : "calls");
     Fail("stop: something is begun after it was asked to end");
   }
   std::visit([this, &p](const auto& a) { Do(p, a); }, action);

@@ -200,7 +200,7 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
     reply = cloud_.Terminate(request, now_);
     JudgeExecution(cloud_.executions().back());
     if (reply.ok() && ++executed_[entry] > 1) Fail("S3: entry executed twice");
-    if (reply.ok() && call.dry_run) JudgeDryRun(call.lane.account, ids.size());
+    if (reply.ok() && call.dry_run) JudgeDryRun(call.lane.account, ids);
   }
   Trace("executed " + std::to_string(ids.size()) + " of " + BatchName(call.lane, call.sequence) +
         " " + (reply.ok() ? "ok" : reply.code));

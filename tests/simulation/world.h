@@ -157,7 +157,7 @@ class World : private simulator::Nature {
   void JudgeSend(const Process& p, const Call& call);
   void JudgeArrival(const Call& call, uint64_t entry);
   void PrepareExecution(const std::vector<InstanceId>& ids);
-  void JudgeDryRun(const std::string& account, size_t executed);
+  void JudgeDryRun(const std::string& account, const std::vector<InstanceId>& ids);
   void JudgeExecution(const simulator::Execution& execution);
   void JudgeDeletion(const DeleteBatch& a);
   Millis SlackOf(const Process& p) const;
