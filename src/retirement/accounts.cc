@@ -235,7 +235,8 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
   const auto& refusal = std::get<Refusal>(event.answer);
   if (refusal.fault == Fault::kCredentials && event.credential != a.credential) return;
   if (++a.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
-  OnFailure(a, Work::kLook, event.lane.region, {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
+  OnFailure(a, Work::kLook, event.lane.region,
+            {ReadyReasonOf(refusal.fault), Words(refusal), true, 2}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) return RejectCredentials(state, a, refusal, now);
   a.credentials_breaker.OnInconclusive(now.mono);
@@ -300,7 +301,8 @@ bool OnCallRefused(State& state, Account& a, LaneState& lane, const Refusal& ref
   if (std::exchange(a.refused_code, refusal.code) != refusal.code) a.refused_in_a_row = 0;
   ++a.refused_in_a_row;
   OnFailure(a, Work::kCall, lane.lane.region,
-            {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members)},
+            {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members),
+             refusal.fault == Fault::kThrottled ? kRefusedAlike : 1},
             now);
   if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);

@@ -7,6 +7,7 @@
 #include "retirement/outcomes.h"
 #include "retirement/sights.h"
 #include "retirement/targets.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
@@ -165,6 +166,9 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   const bool executed = entry->object.dry_run && finish.result != BatchResult::kUntouched;
   if (executed && account != nullptr && !account->dry_run_executed) {
     OnDryRunExecuted(state, *account, *entry, now);
+  }
+  if (account != nullptr && finish.result != BatchResult::kUntouched) {
+    OnSuccess(state, *account, Work::kCall, entry->object.lane.region, now);  // it had arrived
   }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;

@@ -52,6 +52,8 @@ struct Trouble {
   Mono since{};
   Wall since_wall{};
   Mono last{};
+  int failures = 0;  // in a row
+  int suffices = 1;
   bool told = false;
   Mono told_at{};
   std::string told_reason{};

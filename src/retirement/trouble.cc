@@ -38,7 +38,7 @@ bool HealIdle(Breaker& breaker, Now now) {
 
 /// When it is told, or told anew because the cause has changed: not too often (E2).
 Mono TellAt(const Trouble& t) {
-  if (!t.told) return t.since + kTroubleTold;
+  if (!t.told) return t.failures < t.suffices ? base::kNever : t.since + kTroubleTold;
   const bool changed = t.told_reason != t.reason || t.told_message != t.message;
   return changed ? t.told_at + kTroubleToldAnew : base::kNever;
 }
@@ -65,6 +65,8 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
     }
   }
   t.last = now.mono;
+  t.suffices = failure.suffices;
+  ++t.failures;
   const std::string message = std::string(WhatFails(work)) + " in " + region + " since " +
                               base::FormatRfc3339(t.since_wall) + ": " + failure.message;
   t.reason = std::move(failure.reason);

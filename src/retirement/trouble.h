@@ -12,6 +12,7 @@ struct Failure {
   std::string reason{};
   std::string message{};
   bool of_account = true;  // false: it is about instances; the account is served all the same
+  int suffices = 1;        // so many in a row show that it lasts
 };
 
 /// Looks, commits or calls of this region fail; a success ends that.

@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kMostInVain = 16;  // calls, or entries, of an account in two minutes
 constexpr size_t kMostInVainPerHour = 80;
 constexpr int kMostRefusedPerInstance = 60;
-constexpr size_t kMostWritesPerHour = 60;  // of one status
+constexpr size_t kMostWritesPerHour = 60;  // of one status, and for each of its members so many
+constexpr size_t kMostWritesPerMember = 15;
 constexpr size_t kMostAccountWritesPerHour = 120;
 constexpr size_t kMostEventsPerHour = 60;
 constexpr size_t kMostLooksPerHour = 4'000;
@@ -118,7 +119,10 @@ void World::CountLook(const Process& p, const Observe& a, const Refusal* refusal
 void World::CountWrite(const RequestKey& key) {
   Chatter& c = chatter_[key];
   Add(c.writes, now_);
-  if (c.writes.size() > kMostWritesPerHour) Fail("E2: status writes of " + key.name);
+  const size_t members = requests_.at(key).spec.members.size();
+  if (c.writes.size() > kMostWritesPerHour + kMostWritesPerMember * members) {
+    Fail("E2: status writes of " + key.name);
+  }
   if (c.events.size() > kMostEventsPerHour) Fail("E2: events of " + key.name);
 }
 

@@ -159,7 +159,9 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
   };
   if (TrueTime() - call.signed_at > kSignatureAge) {
     ++report_.faults["signature refused as expired"];
-    Fared(call.lane.account, Activity::kCall, "AuthFailure.SignatureExpire");
+    // What comes too late is refused when nobody waits for the answer any more.
+    const bool heard = now_ - created_[entry] < kTimeOut;
+    if (heard) Fared(call.lane.account, Activity::kCall, "AuthFailure.SignatureExpire");
     return refuse("AuthFailure.SignatureExpire", {});
   }
   if (const Trouble* t = TroubleOf(call.lane, call.ids, true)) {
