@@ -72,7 +72,7 @@ void CountMissing(State& state, LaneState& lane, Now now) {
       census.missing > kSuspiciousCount && census.missing * kSuspiciousShare > census.known;
   if (!many) {
     lane.suspicious_since = base::kNever;
-    return OnSuccess(state, *account, Work::kSight, lane.lane.region, now);
+    return OnSuccess(*account, Work::kSight, lane.lane.region, now);
   }
   lane.suspicious_since = std::min(lane.suspicious_since, now.mono);
   OnFailure(*account, Work::kSight, lane.lane.region,

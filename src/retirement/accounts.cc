@@ -228,7 +228,7 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
     a.refused_looks = 0;
     a.looks_after = Mono{};
     a.describe.OnSuccess(now.mono);
-    OnSuccess(state, a, Work::kLook, event.lane.region, now);
+    OnSuccess(a, Work::kLook, event.lane.region, now);
     if (event.credential == a.credential) AcceptCredentials(state, a, now);
     return;
   }
@@ -276,6 +276,14 @@ bool MeetsEverything(const Account& a, const Refusal& refusal, size_t members, N
   return !proven && a.refused_in_a_row >= kRefusedAlike && (members > 1 || a.refused_in_a_row > 3);
 }
 
+void HealCalls(State& state, Account& a, LaneState& lane, Now now) {
+  if (!a.calls_breaker.open() && !lane.breaker.open()) return;
+  a.calls_breaker.Heal();
+  lane.breaker.Heal();
+  TouchAccount(a, now);
+  RefreshAccount(state, a.object.name, now);
+}
+
 /// Slowing down is enough for a service that is busy now and then.
 int PatienceWith(Fault fault) {
   if (fault == Fault::kThrottled) return kThrottledAlike;
@@ -306,6 +314,11 @@ bool OnCallRefused(State& state, Account& a, LaneState& lane, const Refusal& ref
             now);
   if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);
+  // Who looked at the instances refuses neither the account nor the region.
+  if (rule.about == About::kInstance) {
+    HealCalls(state, a, lane, now);
+    return false;
+  }
   if (rule.about == About::kLane) {
     TripLane(state, a, lane, refusal, now);
     return true;
@@ -320,12 +333,8 @@ void OnCallAccepted(State& state, Account& a, LaneState& lane, Now now) {
   a.terminate.OnSuccess(now.mono);
   a.accepted_at = now.mono;
   a.refused_in_a_row = 0;
-  OnSuccess(state, a, Work::kCall, lane.lane.region, now);
-  if (!a.calls_breaker.open() && !lane.breaker.open()) return;
-  a.calls_breaker.Heal();
-  lane.breaker.Heal();
-  TouchAccount(a, now);
-  RefreshAccount(state, a.object.name, now);
+  OnSuccess(a, Work::kCall, lane.lane.region, now);
+  HealCalls(state, a, lane, now);
 }
 
 void ProbeNow(State& state, Account& a, Now now) {

@@ -299,7 +299,7 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       entry.stage = Stage::kReady;
       entry.epoch = state.epoch;
       if (Account* a = state.FindAccount(event.lane.account)) {
-        OnSuccess(state, *a, Work::kCommit, event.lane.region, now);
+        OnSuccess(*a, Work::kCommit, event.lane.region, now);
       }
       for (Target* t : entry.targets) {
         t->batch = event.sequence;

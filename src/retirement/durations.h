@@ -79,6 +79,9 @@ inline constexpr base::Millis kLongestLookPause = minutes{1};
 // Trouble that lasts so long is told on the account and its requests (T1).
 inline constexpr base::Millis kTroubleTold = seconds{10};
 inline constexpr base::Millis kTroubleToldAnew = minutes{1};  // when the cause changes
+// So long everything has to go well before the end of told trouble is told (E2: it may come and
+// go).
+inline constexpr base::Millis kTroubleOver = seconds{20};
 // Entries without effect are deleted after so long, and when there are more of them in a lane.
 inline constexpr base::Millis kFutileRetention = hours{1};
 inline constexpr size_t kMostFutile = 100;

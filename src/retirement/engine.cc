@@ -72,6 +72,7 @@ StepResult Engine::Step(const Event& event, Now now) {
   ReassessCrowds(state_, now);
   SendLooks(state_, now);
   DriveAccounts(state_, now);
+  DriveRefreshes(state_, now);  // what the accounts have to tell
   DriveSuspects(state_, now);
   DriveBatches(state_, now);
   Flush(state_, now);

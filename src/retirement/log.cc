@@ -168,7 +168,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
     OnDryRunExecuted(state, *account, *entry, now);
   }
   if (account != nullptr && finish.result != BatchResult::kUntouched) {
-    OnSuccess(state, *account, Work::kCall, entry->object.lane.region, now);  // it had arrived
+    OnSuccess(*account, Work::kCall, entry->object.lane.region, now);  // it had arrived
   }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;

@@ -74,6 +74,12 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
               now);
     return;
   }
+  // What an earlier process asked the service, or what its entry left open, is planned anew.
+  const bool was_asked = m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying ||
+                         m.state == MemberState::kBlocked;
+  if (!r.Executes() && was_asked && t.place != Place::kBatch) {
+    SetMember(state, r, claim.member, {MemberState::kPending}, now);
+  }
   if (IsFinal(m.state)) return;
   if (r.Executes() && r.not_permitted.reason == "Expired") {
     SetMember(state, r, claim.member,
@@ -84,11 +90,6 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
     const bool waits = IsSeenBy(t, r) || !m.charge.empty() || m.state == MemberState::kWaiting;
     SetMember(state, r, claim.member, WhyIdle(t, r, waits), now);
     return;
-  }
-  // What an earlier process asked is asked anew.
-  const bool asked = m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying;
-  if (asked && t.place != Place::kBatch) {
-    SetMember(state, r, claim.member, {MemberState::kPending}, now);
   }
   if (!IsSeenBy(t, r)) return;
   const MemberSpec& spec = r.spec.members[claim.member];

@@ -56,6 +56,7 @@ struct Trouble {
   int suffices = 1;
   bool told = false;
   Mono told_at{};
+  Mono well_since{};  // it works again; told once it has gone on for a while
   std::string told_reason{};
   std::string told_message{};
 };

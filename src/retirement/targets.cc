@@ -91,6 +91,17 @@ void PutInPack(State& state, Target& t, const Pack& pack, Now now) {
   state.LaneOf(lane).packer.Add(t, KeyOf(state, t, pack), now.mono);
 }
 
+/// T1: what is packed is simply queued, unless a search or refusals slow its calls down.
+MemberChange Queued(State& state, const Target& t, const Pack& pack) {
+  constexpr int kSlow = 6;  // calls in vain: more than half a minute between two
+  if (KeyOf(state, t, pack).group != 0) {
+    return {MemberState::kWaiting, Reason::kRefused, t.wait_message ? *t.wait_message : ""};
+  }
+  if (state.LaneOf(t.owner->lane()).ledger.futile < kSlow) return {MemberState::kWaiting};
+  return {MemberState::kWaiting, Reason::kRefused,
+          "calls in this region were refused; they are tried again at growing intervals"};
+}
+
 void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
   Request& r = *owner.request;
   const Verdict verdict = Judge(t, WantedOf(state, t), now);
@@ -108,12 +119,7 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
     PutInPack(state, t, *pack, now);
     // What was refused shows that until it is really tried again.
     const bool refused = t.refused_sight != 0 && MemberOf(owner).state == MemberState::kBlocked;
-    const bool sought = KeyOf(state, t, *pack).group != 0;
-    if (refused) return;
-    SetMember(state, r, owner.member,
-              {MemberState::kWaiting, sought ? Reason::kRefused : Reason::kNone,
-               sought && t.wait_message ? *t.wait_message : ""},
-              now);
+    if (!refused) SetMember(state, r, owner.member, Queued(state, t, *pack), now);
   } else {
     Conclude(state, t, std::get<Finish>(verdict), now);
   }

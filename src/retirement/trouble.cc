@@ -11,7 +11,12 @@ namespace {
 /// Longer than the longest wait between two tries: whoever is silent for longer tries no more.
 Millis Forgotten(Work work, const Trouble& t) {
   if (!t.of_account) return minutes{10};
-  return work == Work::kLook || work == Work::kSight ? minutes{5} : minutes{15};
+  return work == Work::kSight ? minutes{5} : minutes{15};
+}
+
+Mono EndsAt(Work work, const Trouble& t) {
+  const Mono forgotten = t.last + Forgotten(work, t);
+  return t.well_since == Mono{} ? forgotten : std::min(forgotten, t.well_since + kTroubleOver);
 }
 
 const char* WhatFails(Work work) {
@@ -66,6 +71,7 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
   }
   t.last = now.mono;
   t.suffices = failure.suffices;
+  t.well_since = Mono{};
   ++t.failures;
   const std::string message = std::string(WhatFails(work)) + " in " + region + " since " +
                               base::FormatRfc3339(t.since_wall) + ": " + failure.message;
@@ -74,15 +80,17 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
   t.of_account = failure.of_account;
 }
 
-void OnSuccess(State& state, Account& a, Work work, const std::string& region, Now now) {
-  bool told = false;
+void OnSuccess(Account& a, Work work, const std::string& region, Now now) {
   for (const std::string& where : {region, std::string(kAnyRegion)}) {
     const auto found = a.troubles.find({work, where});
     if (found == a.troubles.end()) continue;
-    told = told || found->second.told;
-    a.troubles.erase(found);
+    if (!found->second.told) {
+      a.troubles.erase(found);
+    } else if (found->second.well_since == Mono{}) {
+      // Looks come and go; a call, or an entry, that was taken settles it.
+      found->second.well_since = work == Work::kLook ? now.mono : now.mono - kTroubleOver;
+    }
   }
-  if (told) Tell(state, a, now);
 }
 
 void DriveTrouble(State& state, Account& a, Now now) {
@@ -92,7 +100,7 @@ void DriveTrouble(State& state, Account& a, Now now) {
   }
   for (auto it = a.troubles.begin(); it != a.troubles.end();) {
     Trouble& t = it->second;
-    if (now.mono >= t.last + Forgotten(it->first.first, t)) {
+    if (now.mono >= EndsAt(it->first.first, t)) {
       news = news || t.told;
       it = a.troubles.erase(it);
       continue;
@@ -118,7 +126,7 @@ Mono NextTrouble(const State& state, const Account& a) {
     if (lane != state.lanes.end()) next = std::min(next, idle(lane->second.breaker));
   }
   for (const auto& [key, t] : a.troubles) {
-    next = std::min(next, std::min(TellAt(t), t.last + Forgotten(key.first, t)));
+    next = std::min(next, std::min(TellAt(t), EndsAt(key.first, t)));
   }
   return next;
 }

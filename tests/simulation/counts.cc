@@ -103,8 +103,8 @@ void World::CountLook(const Process& p, const Observe& a, const Refusal* refusal
     return Fared(a.lane.account, Activity::kLook, "");
   }
   Trace("look of " + p.holder + " refused " + refusal->code);
-  if (e.looks_of_life != p.life) e.refused_looks = 0;
-  e.looks_of_life = p.life;
+  if (e.looks_of != p.holder) e.refused_looks = 0;
+  e.looks_of = p.holder;
   if (++e.refused_looks == kFirstRefusedLooks) e.tenth_refused = now_;
   const auto allowed = 2 * ((now_ - e.tenth_refused) / minutes{1}) + 6;
   if (e.refused_looks > kFirstRefusedLooks + allowed) {
@@ -136,7 +136,7 @@ bool World::NamesACode(const std::string& account, const AccountObject& a) {
       if (c.message.find(code) != std::string::npos) return true;
     }
     for (const auto& [activity, f] : efforts_[account].fortunes) {
-      for (const std::string& code : f.codes) {
+      for (const auto& [code, since] : f.codes) {
         if (c.message.find(code) != std::string::npos) return true;
       }
     }
@@ -163,7 +163,7 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     if (serves && p->led_since > f.failing_since) f.failures = 0;
   }
   if (f.failures == 0) f.codes.clear();
-  f.codes.insert(code);
+  f.codes.try_emplace(code, now_);
   if (f.failures++ == 0) f.failing_since = now_;
   f.last_failure = now_;
   const auto found = accounts_.find(account);
@@ -177,11 +177,14 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     const Mono able = std::max({f.failing_since, p->led_since, p->frozen_until});
     told = told && now_ - able <= patience;
   }
-  if (told) return;
+  // What it has just said may be about something else that has ended since.
+  const auto& writes = efforts_[account].writes;
+  if (told || (!writes.empty() && now_ - writes.back() <= kToldAfter)) return;
   if (ReadyOf(found->second) == ConditionStatus::kTrue) {
     Fail("T1: " + account + " is told to be ready although nothing works (" + code + ")");
   }
-  if (code.find(' ') == std::string::npos && !NamesACode(account, found->second)) {
+  const bool lasts = now_ - f.codes.at(code) > kToldAfter;
+  if (lasts && code.find(' ') == std::string::npos && !NamesACode(account, found->second)) {
     Fail("T1: " + account + " does not say why (" + code + ")");
   }
 }

@@ -131,7 +131,7 @@ struct Fortune {
   int failures = 0;      // since the last success
   Mono failing_since{};  // the first of them
   Mono last_failure{};
-  std::set<std::string> codes{};  // of those failures
+  std::map<std::string, Mono> codes{};  // since when it fails with each  // of those failures
   Mono success_since{};           // the first success after failures
 };
 enum class Activity { kLook, kCall, kCommit };
@@ -147,7 +147,7 @@ struct Effort {
   std::set<std::string> refused_with{};  // since the last acceptance
   int refused_looks = 0;                 // in a row
   Mono tenth_refused{};
-  int64_t looks_of_life = 0;
+  std::string looks_of{};
   std::map<Activity, Fortune> fortunes{};
   Mono fortunes_since{};
   Mono refusing_until{};  // the kube-apiserver refuses its entries

@@ -22,6 +22,7 @@ const MemberStatus* MemberIn(const RequestStatus& status, InstanceId id) {
 }  // namespace
 
 void World::JudgeStatus(const Process& p, const RequestObject& before, const RequestObject& after) {
+  if (!IsLetIn(after)) return;  // what a guest forged is his own
   for (const MemberStatus& m : after.status.members) {
     const std::string id = m.id.ToString();
     const MemberStatus* old = MemberIn(before.status, m.id);
@@ -205,6 +206,23 @@ void World::JudgeEnd() {
 void World::ExplainEntry(const BatchObject& b) {
   Trace(BatchName(b.lane, b.sequence) + " " + ToString(b.phase) + " " + ToString(b.step) + " " +
         std::string(b.charge.view()) + " " + b.error_code + " request " + b.request_id);
+  for (const auto& p : processes_) {
+    if (!p->engine) continue;
+    const State& state = p->engine->state();
+    const auto lane = state.lanes.find(b.lane);
+    if (lane == state.lanes.end()) continue;
+    const Ledger& ledger = lane->second.ledger;
+    const auto open = ledger.open.find(b.sequence);
+    if (open == ledger.open.end()) {
+      Trace("  " + p->holder +
+            (ledger.closed.contains(b.sequence) ? " has it closed" : " has not"));
+      continue;
+    }
+    const Entry& e = open->second;
+    Trace("  " + p->holder + " stage " + std::to_string(int(e.stage)) + (e.dirty ? " dirty" : "") +
+          (e.recording ? " recording" : "") + " targets " + std::to_string(e.targets.size()) +
+          " v" + e.object.version + " stored v" + b.version);
+  }
   for (const BatchMember& m : b.members) {
     MemberStatus status;
     status.id = m.id;
