@@ -62,6 +62,18 @@ base::Result<BatchObject> ParseBatch(const std::string& body) {
   return translate::ReadBatch(*root);
 }
 
+const char* KindOf(Announce::About kind) {
+  switch (kind) {
+    case Announce::About::kRequest:
+      return "InstanceRetirement";
+    case Announce::About::kAccount:
+      return "CloudAccount";
+    case Announce::About::kBatch:
+      return "RetirementBatch";
+  }
+  __builtin_unreachable();
+}
+
 /// Gathers the live reads of one Confirm.
 struct Gathering {
   Confirmed event;
@@ -323,17 +335,8 @@ void KubeExecutor::PatchStatus(const StatusPatch& patch, Done done) {
 }
 
 void KubeExecutor::Do(const Announce& action) {
-  const bool about_batch = action.reason == "BatchDeleted";
-  const kube::EventNote note{about_batch               ? "RetirementBatch"
-                             : action.about.ns.empty() ? "CloudAccount"
-                                                       : "InstanceRetirement",
-                             action.about.ns,
-                             action.about.name,
-                             action.uid,
-                             action.warning,
-                             action.reason,
-                             "Retire",
-                             action.note};
+  const kube::EventNote note{KindOf(action.kind), action.about.ns, action.about.name, action.uid,
+                             action.warning,      action.reason,   "Retire",          action.note};
   Run(Class::kOther, [self = shared_from_this(), note](Done done) {
     const std::string ns = note.ns.empty() ? "default" : note.ns;
     self->client_->Create({"events.k8s.io/v1", ns, "events", "", ""},

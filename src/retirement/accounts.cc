@@ -109,7 +109,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
     a.credential.clear();
   }
   a.exists = true;
-  if (VersionNumber(o.version) >= a.suspect_version) a.suspect = false;
+  if (is_new || VersionNumber(o.version) >= a.suspect_version) a.suspect = false;
   a.conflicted = false;
   a.object = o;
   // Who was dead may come back and claim it again: it is asked for anew then.
@@ -176,6 +176,7 @@ void OnAccountGone(State& state, const std::string& name, Now now) {
   a->exists = false;
   a->due = base::kNever;
   a->troubles.clear();
+  a->suspect = false;
   RefreshAccount(state, name, now);
 }
 

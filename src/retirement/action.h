@@ -79,9 +79,11 @@ struct WriteAccountStatus {
   AccountStatus status;
 };
 
-/// A Kubernetes event about a request, or about an account when `ns` is empty.
+/// A Kubernetes event.
 struct Announce {
-  RequestKey about;
+  enum class About : uint8_t { kRequest, kAccount, kBatch };
+  About kind = About::kRequest;
+  RequestKey about;  // for an account or a batch: its name
   std::string uid;
   bool warning = false;
   std::string reason;

@@ -237,7 +237,8 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
 
 void OnDryRunExecuted(State& state, Account& account, const Entry& entry, Now now) {
   account.dry_run_executed = true;
-  state.Do(Announce{{"", account.object.name},
+  state.Do(Announce{Announce::About::kAccount,
+                    {"", account.object.name},
                     account.object.uid,
                     true,
                     "DryRunExecuted",

@@ -255,6 +255,11 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
 
 namespace {
 
+void TellNotWritable(Account& account, const Committed& event, Now now) {
+  OnFailure(account, Work::kCommit, event.lane.region,
+            {"LogNotWritable", event.error.empty() ? "no answer" : event.error}, now);
+}
+
 /// An entry that was deleted by hand: as a create cannot set its status, that is recorded next.
 void OnWrittenAgain(State& state, const Committed& event, Now now) {
   Entry* entry = FindEntry(state, event.lane, event.sequence);
@@ -265,6 +270,11 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
   if (event.outcome == Outcome::kCreated) entry->object.version = event.version;
   if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
   if (event.outcome != Outcome::kCreated) entry->record_after = now.mono + kCommitRetry;
+  const bool failed = event.outcome == Outcome::kFailed || event.outcome == Outcome::kInvalid;
+  if (Account* account = state.FindAccount(event.lane.account)) {
+    failed ? TellNotWritable(*account, event, now)
+           : OnSuccess(*account, Work::kCommit, event.lane.region, now);
+  }
 }
 
 }  // namespace
@@ -278,8 +288,7 @@ void OnCommitFailed(State& state, LaneState& lane, const Committed& event, Now n
   lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + kCommitRetry);
   Account* account = state.FindAccount(lane.lane.account);
   if (account == nullptr) return;
-  OnFailure(*account, Work::kCommit, lane.lane.region,
-            {"LogNotWritable", event.error.empty() ? "no answer" : event.error}, now);
+  TellNotWritable(*account, event, now);
 }
 
 }  // namespace

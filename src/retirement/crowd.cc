@@ -57,17 +57,22 @@ std::optional<Claim> Unseat(Crowd& crowd, const Request& r) {
 
 bool IsDone(const CrowdKey& key) { return key.rank == 3; }
 
-/// The best of those that wait take the places that are free, or that are taken by worse ones.
+}  // namespace
+
 void Balance(State& state, Target& t) {
+  if (!t.crowd) return;
   Crowd& crowd = *t.crowd;
   bool changed = false;
   while (!crowd.waiting.empty() && !IsDone(crowd.waiting.begin()->first)) {
     const CrowdKey best = crowd.waiting.begin()->first;
     if (t.claims.size() >= kMostClaims) {
+      // Whoever owns it keeps his place.
       const auto worst =
-          std::max_element(t.claims.begin(), t.claims.end(),
-                           [](const Claim& a, const Claim& b) { return KeyOf(a) < KeyOf(b); });
-      if (!(best < KeyOf(*worst)) || worst->request == t.owner) break;
+          std::max_element(t.claims.begin(), t.claims.end(), [&](const Claim& a, const Claim& b) {
+            if (a.request == t.owner || b.request == t.owner) return a.request == t.owner;
+            return KeyOf(a) < KeyOf(b);
+          });
+      if (!(best < KeyOf(*worst))) break;
       Seat(crowd, *worst);
       t.claims.erase(worst);
     }
@@ -77,8 +82,6 @@ void Balance(State& state, Target& t) {
   if (changed) state.again.push_back(t.id);
   if (crowd.waiting.empty()) t.crowd.reset();
 }
-
-}  // namespace
 
 void AddClaim(State& state, Target& t, Request& r, uint32_t member) {
   if (!t.crowd && t.claims.size() < kMostClaims) {

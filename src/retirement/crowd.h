@@ -18,6 +18,8 @@ void Rerank(State& state, Request& request);
 /// The member's state has changed: one that is done leaves its place to the next.
 void OnMemberChanged(State& state, Request& request, uint32_t member);
 
+/// The best of those that wait take the places that are free, or that are taken by worse ones.
+void Balance(State& state, Target& target);
 /// Of those that wait for a place: does any hold the instance, and what is their mildest wish?
 bool CrowdHolds(const Target& target);
 std::optional<PrepaidPolicy> MildestOfCrowd(const Target& target);

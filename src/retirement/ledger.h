@@ -33,10 +33,11 @@ struct Entry {
   Mono committed_at{};
   Mono confirmed_at{};  // when the live read that confirmed its requests was sent
   uint64_t confirm_token = 0;
-  Mono call_after{};   // wait after a throttled or failed attempt
-  int sends = 0;       // attempts that may have left this machine
-  uint64_t epoch = 0;  // of the last list that had it
-  bool dirty = false;  // the record says less than we know
+  Mono call_after{};     // wait after a throttled or failed attempt
+  int sends = 0;         // attempts that may have left this machine
+  uint64_t epoch = 0;    // of the last list that had it
+  bool overdue = false;  // told that a person is needed
+  bool dirty = false;    // the record says less than we know
   bool recording = false;
   Mono record_after{};
 };

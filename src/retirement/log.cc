@@ -159,6 +159,14 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   }
   const auto& finish = std::get<Finish>(verdict);
   if (finish.state != MemberState::kWaiting) Conclude(state, t, finish, now);
+  if (finish.reason == Reason::kVerifyDeadlineExceeded && !std::exchange(entry->overdue, true)) {
+    state.Do(Announce{Announce::About::kBatch,
+                      {"", BatchName(entry->object.lane, entry->object.sequence)},
+                      "",
+                      true,
+                      "BatchOverdue",
+                      t.id.ToString() + ": " + finish.message});
+  }
   // Only an observation closes an entry, no deadline does.
   if (finish.result == BatchResult::kNone) return now.mono + kBlockedLook;
   RecordResult(*entry, t, finish.result, now);
@@ -229,7 +237,8 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr || entry->stage == Stage::kClosed) return;
   if (!entry->object.version.empty()) {
-    state.Do(Announce{{"", BatchName(event.lane, event.sequence)},
+    state.Do(Announce{Announce::About::kBatch,
+                      {"", BatchName(event.lane, event.sequence)},
                       "",
                       true,
                       "BatchDeleted",

@@ -68,7 +68,7 @@ void AnnounceEnd(State& state, const Request& r, const RequestStatus& status, No
   for (const Condition& c : status.conditions) {
     if (c.type != ToString(ConditionType::kReady)) continue;
     const bool good = c.status == ConditionStatus::kTrue;
-    state.Do(Announce{r.key, r.uid, !good, c.reason, c.message});
+    state.Do(Announce{Announce::About::kRequest, r.key, r.uid, !good, c.reason, c.message});
   }
 }
 

@@ -260,6 +260,7 @@ void Reassess(State& state, Target& t, Now now) {
     }
     return;
   }
+  Balance(state, t);
   const Claim* found = FindOwner(state, t);
   const Claim owner = found ? *found : Claim{};
   t.owner = owner.request;

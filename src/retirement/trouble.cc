@@ -11,7 +11,8 @@ namespace {
 /// Longer than the longest wait between two tries: whoever is silent for longer tries no more.
 Millis Forgotten(Work work, const Trouble& t) {
   if (!t.of_account) return minutes{10};
-  return work == Work::kSight ? minutes{5} : minutes{15};
+  if (work == Work::kLook) return minutes{15};  // what is blocked is looked at every five minutes
+  return minutes{6};
 }
 
 Mono EndsAt(Work work, const Trouble& t) {
@@ -95,6 +96,11 @@ void OnSuccess(Account& a, Work work, const std::string& region, Now now) {
 
 void DriveTrouble(State& state, Account& a, Now now) {
   bool news = HealIdle(a.calls_breaker, now);
+  if (HealIdle(a.credentials_breaker, now)) {
+    a.credentials_valid = ConditionStatus::kUnknown;
+    UpdateReady(state, a, now);
+    news = true;
+  }
   for (const std::string& region : a.lanes) {
     news = HealIdle(state.LaneOf({a.object.name, region}).breaker, now) || news;
   }
@@ -120,7 +126,7 @@ Mono NextTrouble(const State& state, const Account& a) {
   const auto idle = [](const Breaker& breaker) {
     return breaker.Next() == base::kNever ? base::kNever : breaker.Next() + kBreakerIdle;
   };
-  Mono next = idle(a.calls_breaker);
+  Mono next = std::min(idle(a.calls_breaker), idle(a.credentials_breaker));
   for (const std::string& region : a.lanes) {
     const auto lane = state.lanes.find({a.object.name, region});
     if (lane != state.lanes.end()) next = std::min(next, idle(lane->second.breaker));

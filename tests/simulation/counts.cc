@@ -19,7 +19,7 @@ constexpr size_t kMostLooksPerHour = 4'000;
 constexpr int kFirstRefusedLooks = 10;
 constexpr size_t kMostWithoutEffect = 100;  // entries of a lane
 constexpr Millis kToldAfter = minutes{1};   // that an account does not work
-constexpr Millis kWorksAgain = minutes{5};
+constexpr Millis kWorksAgain = minutes{10};
 constexpr Millis kForgotten = minutes{10};  // a failure, after so long without another one
 constexpr Millis kUnexplained = minutes{10};
 
@@ -132,6 +132,9 @@ bool World::NamesACode(const std::string& account, const AccountObject& a) {
     if (c.type != "Ready" || c.status != ConditionStatus::kFalse) continue;
     if (c.reason.empty() || c.message.empty()) return false;
     if (c.reason != "BreakerOpen" && c.reason != "CredentialsRejected") return true;
+    // The last call has no code to be named.
+    if (c.message.find("no clear answer") != std::string::npos) return true;
+    if (c.message.find("not sent") != std::string::npos) return true;
     for (const std::string& code : efforts_[account].refused_with) {
       if (c.message.find(code) != std::string::npos) return true;
     }

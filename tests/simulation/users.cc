@@ -236,7 +236,10 @@ bool World::NeedsAPerson(const BatchObject& b) const {
                        if (r == requests_.end()) return true;  // nobody is left to be told
                        const auto& told = r->second.status.members;
                        return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
-                         return s.id == m.id && s.reason == Reason::kVerifyDeadlineExceeded;
+                         const bool ended =
+                             s.state == MemberState::kCancelled || s.state == MemberState::kPlanned;
+                         return s.id == m.id &&
+                                (ended || s.reason == Reason::kVerifyDeadlineExceeded);
                        });
                      }) ||
          std::any_of(requests_.begin(), requests_.end(), [&](const auto& item) {

@@ -262,7 +262,11 @@ std::string World::Explain(const MemberStatus& m) const {
             " batch " + std::to_string(t.batch) + " observed " + std::to_string(t.observed) +
             " present " + std::to_string(t.present) + " state " + t.sight.state + " owner " +
             (t.owner ? t.owner->key.name : "none") + " due " + in(t.due) + " seen " +
-            in(t.seen_at) + " settle " + in(t.settle_until) + " not before " + in(t.not_before);
+            in(t.seen_at) + " settle " + in(t.settle_until) + " not before " + in(t.not_before) +
+            (t.crowd ? " crowd " + std::to_string(t.crowd->waiting.size()) + " best " +
+                           std::to_string(t.crowd->waiting.begin()->first.rank) + " " +
+                           t.crowd->waiting.begin()->first.request->key.name
+                     : "");
     for (const Claim& c : t.claims) {
       const retirement::Request& r = *c.request;
       text += "; " + r.key.name + (r.Executes() ? " " : " (dry) ") + r.spec.account + " " +

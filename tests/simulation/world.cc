@@ -5,7 +5,7 @@ namespace {
 
 constexpr Millis kTroubled = minutes{10};  // then faults stop
 constexpr Millis kStubborn = hours{3};     // or then, where refusals last
-constexpr Millis kHealing = hours{6};      // L1: then everything is final, and rightly so
+constexpr Millis kHealing = hours{13};     // L1: then everything is final, and rightly so
 constexpr int64_t kMostSteps = 80'000;
 constexpr int64_t kMostStepsOfMany = 800'000;
 constexpr size_t kTraceLines = 400;
