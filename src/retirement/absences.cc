@@ -49,11 +49,12 @@ struct Census {
   size_t missing = 0;
 };
 
-Census Count(const State& state, const Lane& lane) {
+/// What nobody looks for any more does not count.
+Census Count(const State& state, const Lane& lane, Now now) {
   Census census;
   for (const auto& [id, t] : state.targets) {
     if (!t.observed || t.seen_lane != lane) continue;
-    const bool missing = IsMissing(t);
+    const bool missing = IsMissing(t) && now.mono - t.seen_at <= kLongestAbsenceGap;
     census.missing += missing;
     census.known += missing || t.present;
   }
@@ -67,7 +68,7 @@ void CountMissing(State& state, LaneState& lane, Now now) {
   lane.census = now.mono;
   Account* account = state.FindAccount(lane.lane.account);
   if (account == nullptr) return;
-  const Census census = Count(state, lane.lane);
+  const Census census = Count(state, lane.lane, now);
   const bool many =
       census.missing > kSuspiciousCount && census.missing * kSuspiciousShare > census.known;
   if (!many) {

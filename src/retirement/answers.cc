@@ -53,7 +53,7 @@ void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, co
   entry.object.error_message = event.refusal.message;
   CountFutile(lane.ledger, now);
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, kRefusedAlike}, now);
+            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 2}, now);
   AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
               now);
   ReassessEntry(state, entry, now);
@@ -230,7 +230,7 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
   entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "not sent: " + event.refusal.message, true, kRefusedAlike}, now);
+            {"BreakerOpen", "not sent: " + event.refusal.message, true, 2}, now);
 }
 
 }  // namespace

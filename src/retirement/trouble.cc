@@ -12,7 +12,7 @@ namespace {
 Millis Forgotten(Work work, const Trouble& t) {
   if (!t.of_account) return minutes{10};
   if (work == Work::kLook) return minutes{15};  // what is blocked is looked at every five minutes
-  return minutes{6};
+  return work == Work::kSight ? minutes{5} : minutes{11};  // commits in vain are five minutes apart
 }
 
 Mono EndsAt(Work work, const Trouble& t) {

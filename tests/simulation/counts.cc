@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kMostInVain = 16;  // calls, or entries, of an account in two minutes
 constexpr size_t kMostInVainPerHour = 80;
 constexpr int kMostRefusedPerInstance = 60;
+constexpr int kMostRefusedPerLeader = 5;
 constexpr size_t kMostWritesPerHour = 60;  // of one status, and for each of its members so many
 constexpr size_t kMostWritesPerMember = 15;
 constexpr size_t kMostAccountWritesPerHour = 120;
@@ -19,7 +20,7 @@ constexpr size_t kMostLooksPerHour = 4'000;
 constexpr int kFirstRefusedLooks = 10;
 constexpr size_t kMostWithoutEffect = 100;  // entries of a lane
 constexpr Millis kToldAfter = minutes{1};   // that an account does not work
-constexpr Millis kWorksAgain = minutes{10};
+constexpr Millis kWorksAgain = minutes{15};
 constexpr Millis kForgotten = minutes{10};  // a failure, after so long without another one
 constexpr Millis kUnexplained = minutes{10};
 
@@ -88,7 +89,8 @@ void World::CountEntry(const BatchObject& b) {
 
 void World::CountRefused(const std::vector<InstanceId>& ids) {
   for (const InstanceId id : ids) {
-    if (++refused_calls_[id] > kMostRefusedPerInstance) {
+    // Who comes to lead does not know how often it was refused before.
+    if (++refused_calls_[id] > kMostRefusedPerInstance + kMostRefusedPerLeader * leaders_) {
       Fail("E0: " + id.ToString() + " is refused again and again");
     }
   }

@@ -74,6 +74,7 @@ void World::Terminate(Process& p) {
 /// A process that has come to lead reads everything anew, with nothing in its memory.
 void World::TakeTheLead(Process& p) {
   ++p.life;
+  ++leaders_;
   p.holder = "process-" + std::to_string(p.number) + "-" + std::to_string(p.life);
   leases_[p.installation].holder = p.holder;
   Trace(p.holder + " leads");

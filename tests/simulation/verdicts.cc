@@ -191,6 +191,16 @@ void World::JudgeEnd() {
   }
   for (const auto& p : processes_) {
     if (!p->engine) continue;
+    for (const auto& [name, a] : p->engine->state().accounts) {
+      for (const auto& [key, t] : a.troubles) {
+        Trace(p->holder + " " + name + " has trouble " + t.told_reason + " in '" + key.second +
+              "' " + t.message);
+      }
+      if (a.object.status.installation == p->installation) {
+        Trace(p->holder + " " + name + " not ready " + a.not_ready.reason + " due " +
+              std::to_string((a.due - ClockOf(*p)).count()) + (a.writing ? " writing" : ""));
+      }
+    }
     for (const auto& [key, r] : p->engine->state().requests) {
       if (wrong.find(key.name) == std::string::npos) continue;
       Trace(p->holder + " has " + key.name + " v" + r->version + " generation " +

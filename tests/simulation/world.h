@@ -240,6 +240,7 @@ class World : private simulator::Nature {
   std::map<InstanceId, bool> destroy_wanted_;        // ever, by any request
   std::map<uint64_t, int> executed_;                 // per entry
   std::map<uint64_t, Mono> created_;                 // per entry
+  int leaders_ = 0;
   std::map<std::string, size_t> dry_runs_executed_;  // by uid of the account
   // By lane, endpoint, credentials and id.
   std::map<std::tuple<Lane, std::string, std::string, InstanceId>, Sighted> sights_;
