@@ -248,7 +248,7 @@ void KubeExecutor::Do(const retirement::ReadBatch& action) {
                          const auto batch = reply ? ParseBatch(reply->body)
                                                   : base::Result<BatchObject>(reply.error());
                          if (batch) {
-                           self->inbox_.Push(BatchSeen{*batch});
+                           self->inbox_.Push(BatchSeen{*batch, true});
                          } else if (batch.error().code == Code::kNotFound ||
                                     batch.error().code == Code::kInternal) {
                            // Gone, or nothing that an operator wrote.

@@ -28,7 +28,7 @@ void Route(State& s, const Event& event, Now now) {
                  [&](const RequestGone& e) { OnRequestGone(s, e.key, now); },
                  [&](const BatchSeen& e) {
                    OnBatchSeen(s, e, now);
-                   s.view.OnApplied({Kind::kBatch, ""}, e.object.version);
+                   if (!e.live) s.view.OnApplied({Kind::kBatch, ""}, e.object.version);
                  },
                  [&](const BatchGone& e) { OnBatchGone(s, e, now); },
                  [&](const ResetBegin& e) { OnResetBegin(s, e); },

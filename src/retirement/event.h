@@ -33,6 +33,7 @@ struct RequestGone {
 };
 struct BatchSeen {
   BatchObject object;
+  bool live = false;  // read by us, not by the watch: it proves nothing about the view (S12)
 };
 struct BatchGone {
   Lane lane;

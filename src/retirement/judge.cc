@@ -184,6 +184,8 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   }
   if (const auto wait = MustWait(t, now)) return *wait;
   if (IsInBin(t)) return JudgeBin(t, w);
+  // S5: the answer may lag behind one that showed it in the bin.
+  if (!LeftTheBin(t, t.seen_at)) return LookAt{t.binned_at + kMaxEffectLag};
   // S5: a call of which only a status tells may have been accepted.
   const bool asked = t.asked_at != Mono{} && t.asked_at >= t.last_call_end;
   if (t.orphan && t.sight.terminated_last && !asked) {
@@ -206,6 +208,10 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
 bool IsPrepaid(const Target& t) { return t.sight.charge.view() == kPrepaid; }
 
 bool IsInBin(const Target& t) { return t.sight.state == "SHUTDOWN"; }
+
+bool LeftTheBin(const Target& t, Mono sent) {
+  return !IsInBin(t) && (t.binned_at == Mono{} || sent >= t.binned_at + kMaxEffectLag);
+}
 
 bool IsExpected(const Target& t, const Expectation* e) {
   if (e == nullptr) return true;

@@ -62,6 +62,8 @@ bool IsPrepaid(const Target& target);
 /// SHUTDOWN: in the recycle bin (CVM API, InstanceState). Recognized by what is seen, not by the
 /// charge type: the international site has a bin for pay-as-you-go, too.
 bool IsInBin(const Target& target);
+/// Seen outside the bin, by a look that does not lag behind one that showed it there.
+bool LeftTheBin(const Target& target, Mono sent);
 /// What a request expects of the instance is what is seen; so it is without expectations.
 bool IsExpected(const Target& target, const Expectation* expect);
 /// S8: it was seen from here once, or from where the same account looks.

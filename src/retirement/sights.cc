@@ -66,13 +66,14 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   t.absences = 0;
   t.sight = sight;
   t.new_termination = t.new_termination || ShowsNewTermination(t);
+  if (IsInBin(t)) t.binned_at = sent;
   // E0: what it was refused for may be gone.
   if (t.refused_sight != 0 && t.refused_sight != SightPrint(sight)) {
     t.refused_sight = 0;
     t.not_before = Mono{};
   }
   // S5: outside the bin again, whatever was accepted before has been undone.
-  if (IsPrepaid(t) && !IsInBin(t) && t.place != Place::kBatch) t.accepted = false;
+  if (IsPrepaid(t) && LeftTheBin(t, sent) && t.place != Place::kBatch) t.accepted = false;
 }
 
 void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Target& t,

@@ -65,7 +65,8 @@ struct Target {
   bool observed = false;  // at least one answer since this process began or the intent changed
   bool present = false;
   Sight sight{};
-  Mono seen_at{};  // when the DescribeInstances that said so was sent
+  Mono binned_at{};  // when the last look that showed it in the bin was sent
+  Mono seen_at{};    // when the DescribeInstances that said so was sent
   Lane seen_lane{};
   const Viewpoint* seen_from = nullptr;
   Mono first_absent{};     // of the present row of absences

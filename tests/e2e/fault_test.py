@@ -65,7 +65,7 @@ class LeaderTest(FaultBase):
             wait_until("the second one leads", lambda: "Leading" in second.output(), 60)
             os.kill(first.process.pid, signal.SIGCONT)
             self.assertEqual(first.process.wait(30), 1)
-            self.wait_phase("r", "Complete", timeout=240)
+            self.wait_phase("r", "Complete", timeout=640)
         self.assertIn("Lost the lease", first.output())
         self.assert_called_once(members)
 
@@ -115,7 +115,7 @@ class LeaderTest(FaultBase):
                 operator = self.operator()
             with running(operator):
                 self.stack.apply(account(self.simulator), request(self.team, "r", members))
-                self.wait_phase("r", "Complete", timeout=120)
+                self.wait_phase("r", "Complete", timeout=520)
         self.assert_called_once(members)
 
 
@@ -143,7 +143,7 @@ class NetworkTest(FaultBase):
             with urllib.request.urlopen(answer) as reply:
                 self.assertIn("AuthFailure.SignatureExpire", reply.read().decode())
             self.assertEqual(self.simulator.terminations(), [])
-            self.wait_phase("r", "Complete", timeout=180)
+            self.wait_phase("r", "Complete", timeout=580)
         self.assert_called_once(members)
 
     def test_nothing_is_called_on_a_frozen_watch(self):
@@ -157,7 +157,7 @@ class NetworkTest(FaultBase):
             kube.freeze_watches()
             self.plane.kubectl("delete", "iret", "deleted", "-n", self.team, "--wait=false")
             self.plane.kubectl("annotate", "iret", "held", "-n", self.team, "hold.cvm-retirement.dev/x=me: look")
-            self.wait_phase("wanted", "Complete", timeout=120)
+            self.wait_phase("wanted", "Complete", timeout=520)
             kube.thaw()
             self.wait_ready_reason("held", "HoldPresent")
         self.assert_called_once(ids("po", 7, 8))
@@ -190,8 +190,8 @@ class ServerTest(FaultBase):
                        self.phase("r1") == "Complete", 240, 0.5)
             again = operator if operator.process.poll() is None else self.operator()
             with running(again):
-                self.wait_phase("r1", "Complete", timeout=240)
-                self.wait_phase("r2", "Complete", timeout=240)
+                self.wait_phase("r1", "Complete", timeout=640)
+                self.wait_phase("r2", "Complete", timeout=640)
         self.assert_called_once(members)
 
     def test_a_compacted_history_is_listed_anew(self):
@@ -207,7 +207,7 @@ class ServerTest(FaultBase):
             self.plane.stop_process("kube-apiserver", signal.SIGKILL)
             kube.thaw()
             self.plane.start_apiserver()
-            self.wait_phase("r", "Complete", timeout=120)
+            self.wait_phase("r", "Complete", timeout=520)
             self.assertRegex(operator.metrics(),
                              'restarts_total{kind="instanceretirements",reason="(expired|stream error)"}')
         self.assert_called_once(ids("po", 1, 3))
@@ -235,7 +235,7 @@ class LogTest(FaultBase):
             wait_until("a call", self.simulator.terminations, interval=0.05)
             name = self.plane.get("rbatch")["items"][0]["metadata"]["name"]
             self.plane.kubectl("delete", "rbatch", name)
-            self.wait_phase("r", "Complete", timeout=120)
+            self.wait_phase("r", "Complete", timeout=520)
             wait_until("the entry is there and closed", lambda: self.plane.get("rbatch")["items"][0].get(
                 "status", {}).get("phase") == "Verified", 30)
             self.assertEqual(self.plane.get("rbatch")["items"][0]["metadata"]["name"], name)
@@ -251,7 +251,7 @@ class LogTest(FaultBase):
             finally:
                 self.stack.install_crds()
             self.stack.apply(request(self.team, "again", ids("po", 4, 6)))
-            self.wait_phase("again", "Complete", timeout=120)
+            self.wait_phase("again", "Complete", timeout=520)
         self.assert_called_once(ids("po", 1, 6))
 
     def test_a_request_made_anew_under_its_name_waits_for_the_recycling(self):
@@ -261,7 +261,7 @@ class LogTest(FaultBase):
             wait_until("a call", self.simulator.terminations, interval=0.05)
             self.plane.kubectl("delete", "iret", "r", "-n", self.team, "--wait=false")
             self.stack.apply(request(self.team, "r", members))
-            self.wait_phase("r", "Complete", timeout=200)
+            self.wait_phase("r", "Complete", timeout=600)
         self.assert_called_once(members)
 
 

@@ -248,7 +248,7 @@ class SmallWorld : public EngineTest {
   void Do(const ReadBatch& a) {
     const auto found = log_.find({a.lane, a.sequence});
     if (found == log_.end()) return In(Millis{20}, BatchGone{a.lane, a.sequence});
-    In(Millis{20}, BatchSeen{found->second});
+    In(Millis{20}, BatchSeen{found->second, true});
   }
   void Do(const Call& a) {
     called_.push_back(a);

@@ -60,7 +60,7 @@ Committed World::Create(Process&, const BatchObject& batch) {
 void World::Do(Process& p, const ReadBatch& a) {
   At(&p, Delay(100), [this, &p, a] {
     const auto found = batches_.find({a.lane, a.sequence});
-    if (found != batches_.end()) return Feed(p, BatchSeen{found->second.object});
+    if (found != batches_.end()) return Feed(p, BatchSeen{found->second.object, true});
     Feed(p, BatchGone{a.lane, a.sequence});
   });
 }
