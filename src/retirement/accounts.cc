@@ -225,6 +225,7 @@ void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
 
 void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) {
   if (event.service_time) a.clock.Add(event.service_time->date, event.service_time->received);
+  a.credentials_breaker.OnInconclusive(now.mono);  // whatever it was, a probe has ended
   if (std::holds_alternative<std::vector<Sight>>(event.answer)) {
     a.refused_looks = 0;
     a.looks_after = Mono{};
@@ -236,11 +237,9 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
   const auto& refusal = std::get<Refusal>(event.answer);
   if (refusal.fault == Fault::kCredentials && event.credential != a.credential) return;
   if (++a.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
-  OnFailure(a, Work::kLook, event.lane.region,
-            {ReadyReasonOf(refusal.fault), Words(refusal), true, 2}, now);
+  OnFailure(a, Work::kLook, event.lane.region, {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) return RejectCredentials(state, a, refusal, now);
-  a.credentials_breaker.OnInconclusive(now.mono);
   // A rate that falls is enough for a service that is busy now and then.
   if (refusal.fault != Fault::kThrottled || a.refused_looks >= kRefusedAlike) PauseLooks(a, now);
 }

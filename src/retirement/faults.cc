@@ -11,35 +11,23 @@ using enum About;
 using enum MendedBy;
 constexpr Millis kQuarterDay = hours{6};
 
-//                                  about      seen   worked  mended by  waits back-off
-constexpr FaultRule kThrottled{kCall,      false,      false, kTime, Reason::kThrottled,
-                               seconds{1}, minutes{5}, 2};
-constexpr FaultRule kCredentials{kAccount,         false,      false,         kPerson,
-                                 Reason::kRefused, seconds{5}, kLongestProbe, 2};
-constexpr FaultRule kExpired{kAccount,   false,         false, kTime, Reason::kServiceError,
-                             seconds{5}, kLongestProbe, 2};
-constexpr FaultRule kWholeAccount{kAccount,         true,       false,         kPerson,
-                                  Reason::kRefused, seconds{5}, kLongestProbe, 2};
-constexpr FaultRule kWholeLane{kLane,      true,          false, kPerson, Reason::kRefused,
-                               seconds{5}, kLongestProbe, 2};
-constexpr FaultRule kUnauthorized{kBatch,        true,        false, kPerson, Reason::kUnauthorized,
-                                  kFirstRefused, kQuarterDay, 2};
-constexpr FaultRule kServer{kBatch,      true,        true, kTime, Reason::kServiceError,
-                            seconds{10}, kQuarterDay, 4};
-constexpr FaultRule kBusy{kInstance,   true,        false, kTime, Reason::kInstanceBusy,
-                          seconds{10}, kQuarterDay, 4};
-constexpr FaultRule kObserve{kInstance,        true,        false,       kTime,
-                             Reason::kRefused, seconds{10}, kQuarterDay, 4};
-constexpr FaultRule kBlocked{kInstance,        true,          false,       kPerson,
-                             Reason::kRefused, kFirstRefused, kQuarterDay, 2};
-constexpr FaultRule kFinal{kInstance,        true,          false,       kNobody,
-                           Reason::kRefused, kFirstRefused, kQuarterDay, 2};
-constexpr FaultRule kSplit{kBatch,           true,          false,       kNobody,
-                           Reason::kRefused, kFirstRefused, kQuarterDay, 2};
-constexpr FaultRule kDryRunOk{kInstance,        true,          false,       kNobody,
-                              Reason::kRefused, kFirstRefused, kQuarterDay, 2};
-constexpr FaultRule kUnreachable{kCall,      false,      false, kTime, Reason::kServiceError,
-                                 seconds{1}, minutes{5}, 2};
+// clang-format off
+//                             about      seen   worked mended by waits                   first          longest       growth
+constexpr FaultRule kThrottled    {kCall,     false, false, kTime,   Reason::kThrottled,     seconds{1},    minutes{5},    2};
+constexpr FaultRule kCredentials  {kAccount,  false, false, kPerson, Reason::kRefused,       seconds{5},    kLongestProbe, 2};
+constexpr FaultRule kExpired      {kAccount,  false, false, kTime,   Reason::kServiceError,  seconds{5},    kLongestProbe, 2};
+constexpr FaultRule kWholeAccount {kAccount,  true,  false, kPerson, Reason::kRefused,       seconds{5},    kLongestProbe, 2};
+constexpr FaultRule kWholeLane    {kLane,     true,  false, kPerson, Reason::kRefused,       seconds{5},    kLongestProbe, 2};
+constexpr FaultRule kUnauthorized {kBatch,    true,  false, kPerson, Reason::kUnauthorized,  kFirstRefused, kQuarterDay,   2};
+constexpr FaultRule kServer       {kBatch,    true,  true,  kTime,   Reason::kServiceError,  seconds{10},   kQuarterDay,   4};
+constexpr FaultRule kBusy         {kInstance, true,  false, kTime,   Reason::kInstanceBusy,  seconds{10},   kQuarterDay,   4};
+constexpr FaultRule kObserve      {kInstance, true,  false, kTime,   Reason::kRefused,       seconds{10},   kQuarterDay,   4};
+constexpr FaultRule kBlocked      {kInstance, true,  false, kPerson, Reason::kRefused,       kFirstRefused, kQuarterDay,   2};
+constexpr FaultRule kFinal        {kInstance, true,  false, kNobody, Reason::kRefused,       kFirstRefused, kQuarterDay,   2};
+constexpr FaultRule kSplit        {kBatch,    true,  false, kNobody, Reason::kRefused,       kFirstRefused, kQuarterDay,   2};
+constexpr FaultRule kDryRunOk     {kInstance, true,  false, kNobody, Reason::kRefused,       kFirstRefused, kQuarterDay,   2};
+constexpr FaultRule kUnreachable  {kCall,     false, false, kTime,   Reason::kServiceError,  seconds{1},    minutes{5},    2};
+// clang-format on
 
 }  // namespace
 

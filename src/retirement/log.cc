@@ -176,7 +176,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
     OnDryRunExecuted(state, *account, *entry, now);
   }
   if (account != nullptr && finish.result != BatchResult::kUntouched) {
-    OnSuccess(*account, Work::kCall, entry->object.lane.region, now);  // it had arrived
+    OnEffect(*account, entry->object.lane.region, t.last_call_end, now);
   }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;

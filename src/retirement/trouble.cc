@@ -94,6 +94,13 @@ void OnSuccess(Account& a, Work work, const std::string& region, Now now) {
   }
 }
 
+void OnEffect(Account& a, const std::string& region, Mono called, Now now) {
+  const auto found = a.troubles.find({Work::kCall, region});
+  if (found != a.troubles.end() && found->second.last <= called) {
+    OnSuccess(a, Work::kCall, region, now);
+  }
+}
+
 void DriveTrouble(State& state, Account& a, Now now) {
   bool news = HealIdle(a.calls_breaker, now);
   if (HealIdle(a.credentials_breaker, now)) {

@@ -18,6 +18,8 @@ struct Failure {
 /// Looks, commits or calls of this region fail; a success ends that.
 void OnFailure(Account& account, Work work, const std::string& region, Failure failure, Now now);
 void OnSuccess(Account& account, Work work, const std::string& region, Now now);
+/// A call that ended at `called` is seen to have worked: what failed before it is over.
+void OnEffect(Account& account, const std::string& region, Mono called, Now now);
 /// Forgets what was not tried again for long; tells what has lasted.
 void DriveTrouble(State& state, Account& account, Now now);
 Mono NextTrouble(const State& state, const Account& account);

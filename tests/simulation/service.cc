@@ -150,7 +150,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
       if (!IsUnseen(fault)) judged_at_[id] = now_;
     }
     Effort& effort = efforts_[call.lane.account];
-    if (IsOfAccount(fault)) effort.last_refused = now_;
+    effort.last_refused = now_;
     effort.refused_with.insert(code);
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;

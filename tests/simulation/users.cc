@@ -228,28 +228,22 @@ void World::CleanUp() {
   At(nullptr, hours{1}, [this] { CloseByHand(); });
 }
 
-/// A request says of one of its members that a person has to look.
+/// Of one of its members a request says that a person has to look, or nobody is left to be told but
+/// by an event; or somebody waits for its end.
 bool World::NeedsAPerson(const BatchObject& b) const {
-  return std::any_of(b.members.begin(), b.members.end(),
-                     [&](const BatchMember& m) {
-                       const auto r = requests_.find(m.request);
-                       if (r == requests_.end()) return true;  // nobody is left to be told
-                       const auto& told = r->second.status.members;
-                       return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
-                         const bool ended =
-                             s.state == MemberState::kCancelled || s.state == MemberState::kPlanned;
-                         return s.id == m.id &&
-                                (ended || s.reason == Reason::kVerifyDeadlineExceeded);
-                       });
-                     }) ||
-         std::any_of(requests_.begin(), requests_.end(), [&](const auto& item) {
-           const auto& told = item.second.status.members;
-           return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
-             return s.reason == Reason::kAwaitingBatch &&
-                    std::any_of(b.members.begin(), b.members.end(),
-                                [&](const BatchMember& m) { return m.id == s.id; });
-           });
-         });
+  return std::any_of(b.members.begin(), b.members.end(), [&](const BatchMember& m) {
+    bool somebody = false;
+    for (const auto& [key, r] : requests_) {
+      for (const MemberStatus& s : r.status.members) {
+        if (s.id != m.id || !IsLetIn(r)) continue;
+        if (s.reason == Reason::kVerifyDeadlineExceeded || s.reason == Reason::kAwaitingBatch) {
+          return true;
+        }
+        somebody = somebody || (r.uid == m.uid && !IsFinal(s.state));
+      }
+    }
+    return !somebody;
+  });
 }
 
 /// Where nobody sees any more what a call did, because its key has gone or others have worked on
