@@ -6,7 +6,9 @@ build="build/${PRESET:-dev}"
 failed=()
 
 "$build/bin/unit_tests" --gtest_brief=1 2>&1 | tee build/unit.log || failed+=("unit tests")
-"$build/bin/simulate" --seconds "${SIMULATE_SECONDS:-60}" || failed+=("simulated world")
+# The same worlds every time; `make simulate` searches new ones.
+"$build/bin/simulate" --first 1 --worlds "${SIMULATE_WORLDS:-6000}" --seconds 900 ||
+  failed+=("simulated world")
 scripts/fuzz.sh "${FUZZ_SECONDS:-5}" 2>&1 | tee build/fuzz.log || failed+=("fuzzers")
 scripts/integration.sh 2>&1 | tee build/integration.log || failed+=("integration tests")
 echo

@@ -225,7 +225,12 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   const auto& draft = lane.ledger.draft;
   const bool ours = draft && draft->object.sequence == o.sequence &&
                     o.holder == state.config.holder && draft->stage == Stage::kCommitting;
-  if (ours || lane.ledger.closed.contains(o.sequence)) return;
+  if (const auto closed = lane.ledger.closed.find(o.sequence); closed != lane.ledger.closed.end()) {
+    // Two may have written its end; what one of them saw counts.
+    closed->second.effect = closed->second.effect || (IsClosed(o.phase) && HasEffect(o));
+    return;
+  }
+  if (ours) return;
   if (IsClosed(o.phase)) return LearnClosed(state, lane, o, now);
   Attach(state, lane, o, now);
 }

@@ -268,7 +268,9 @@ bool Same(const Holdup& a, const Holdup& b) {
 
 void Rearm(State& state, Request& r, Now now) {
   if (r.wake_at != Wall{}) state.wall_times.erase({r.wake_at, r.key});
-  const auto next = r.IsAccepted() && !AllFinal(r) ? NextWallTime(r, now.wall) : std::nullopt;
+  // What is blocked goes on when its time has come and its cause has gone.
+  const bool done = AllFinal(r) && Count(r, MemberState::kBlocked) == 0;
+  const auto next = r.IsAccepted() && !done ? NextWallTime(r, now.wall) : std::nullopt;
   r.wake_at = next.value_or(Wall{});
   if (next) state.wall_times.insert({*next, r.key});
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Applies each patch of this folder to a copy of the sources, builds it, and lets the simulated world
-and the unit tests attack it. Fails if a mutant survives, or if a patch does not apply any more.
+"""Applies each patch of this folder to a copy of the sources, builds it, and lets the unit tests
+and the simulated world attack it. Fails if a mutant survives, or if a patch does not apply any more.
 
     run.py [--seconds N] [NAME...]
 """
@@ -17,7 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 COPY = ROOT / "build" / "mutants"
 # Those that judge the engine and what it relies on; the others know nothing of it.
-UNIT = "Engine*:Memory*:DryRun*:Judge*:Packer*:Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*:World*"
+UNIT = ("Engine*:Memory*:DryRun*:Judge*:Identity*:Evidence*:Futility*:*RefusedForGood*:Stranger*:Packer*:"
+        "Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*")
+WORLDS = 6000  # that hold without a mutant
 
 
 def run(command, **more):
@@ -45,14 +47,16 @@ def build():
 
 def attack(seconds):
     """Who killed the mutant, and how; None when nobody did."""
-    done = run(["build/dev/bin/simulate", "--first", "1", "--seconds", str(seconds)])
-    if done.returncode != 0:
-        found = [line for line in done.stdout.splitlines() if line.startswith("seed ")]
-        return f"world, {found[0]}" if found else "world"
     done = run(["build/dev/bin/unit_tests", "--gtest_brief=1", f"--gtest_filter={UNIT}"])
+    if done.returncode != 0:
+        failed = [line for line in done.stdout.splitlines() if "FAILED" in line]
+        return failed[0].replace("[  FAILED  ]", "test,") if failed else "test, crash"
+    done = run(["build/dev/bin/simulate", "--first", "1", "--worlds", str(WORLDS),
+                "--seconds", str(seconds)])
     if done.returncode == 0:
         return None
-    return next(line for line in done.stdout.splitlines() if "FAILED" in line).replace("[  FAILED  ]", "test,")
+    found = [line for line in done.stdout.splitlines() if line.startswith("seed ")]
+    return f"world, {found[0]}" if found else "world"
 
 
 def judge(patch, seconds):
