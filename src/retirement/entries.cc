@@ -118,7 +118,8 @@ void EndByHand(State& state, Entry& entry, Now now) {
 
 bool IsLastCall(const BatchObject& o) {
   const bool refused = !o.error_code.empty() && o.error_code != kClosedByHand;
-  return o.charge.view() != kPrepaid && !o.request_id.empty() && !refused && !o.dry_run;
+  // A dry run that was accepted was executed.
+  return o.charge.view() != kPrepaid && !o.request_id.empty() && !refused;
 }
 
 bool HasEffect(const BatchObject& o) {

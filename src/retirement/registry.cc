@@ -174,7 +174,9 @@ void Admit(State& state, Request& r, const Account& account, Now now) {
   AddClaims(state, r, now);
   RestoreSights(state, r, account);
   RestoreRefusals(state, r, now);
-  if (state.restored) SettleOrphans(state, r, now);
+  if (!state.restored) return;
+  SettleOrphans(state, r, now);
+  PruneRemoved(state, r, now);
 }
 
 /// S0: `account` accepts it; null when none does, and then nothing of it acts on anybody.

@@ -45,7 +45,7 @@ class Scenario:
 
 # Settle time (callValidity 15 s and 65 s) and the 60 s between the two calls of a destroyed instance,
 # each at most twice, and the lease.
-LONGEST = 420
+LONGEST = 780
 
 
 class Trap:

@@ -31,7 +31,7 @@ class SecretTest(FaultBase):
             seen.append(lost.output())
             # What is right is accepted at once, and is not seen either.
             self.stack.secret(self.own)
-            self.wait_phase("r", "Complete", timeout=120)
+            self.wait_phase("r", "Complete", timeout=600)
             seen += [operator.output(), self.plane.kubectl("get", "cacct,iret,rbatch,events", "-A", "-o", "json")]
         for text in seen:
             self.assertNotIn(MARKED, text)
