@@ -216,7 +216,24 @@ void ExchangeMembers(State& state, Request& r, Now now, const std::function<void
   for (const MemberStatus& m : before) ForgetUncalled(state, m.id);
 }
 
+/// What the CRD forbids to change is refused here, too: older servers ignore its rules.
+std::vector<std::string> ForbiddenEdits(const RequestSpec& before, const RequestSpec& after) {
+  std::vector<std::string> errors;
+  const auto must_stay = [&](bool same, const char* field) {
+    if (!same) errors.push_back(std::string(field) + " cannot be changed; make a new request");
+  };
+  must_stay(before.region == after.region, "spec.region");
+  must_stay(before.account == after.account, "spec.accountRef.name");
+  must_stay(before.intent == after.intent, "spec.termination");
+  return errors;
+}
+
 void Edit(State& state, Request& r, const RequestObject& o, Now now) {
+  if (auto errors = ForbiddenEdits(r.spec, o.spec); !errors.empty()) {
+    r.generation = o.generation;
+    r.errors = std::move(errors);
+    return Touch(state, r, Urgency::kNow, now);
+  }
   ExchangeMembers(state, r, now, [&] {
     TakeSpec(r, o);
     r.members = MergeMembers(state, r.spec, r.members, now);

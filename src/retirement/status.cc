@@ -22,6 +22,7 @@ Draft Accepted(const Request& r) {
   return {kFalse, r.not_accepted.reason, r.not_accepted.message};
 }
 
+constexpr size_t kMostMembers = 400;
 constexpr std::string_view kSeenWith = "; seen with credentials ";
 
 /// From where every member that is not done was seen, as the present credentials if they are the
@@ -179,6 +180,12 @@ RequestStatus Render(const State& state, const Request& r, Now now) {
   s.completed = r.completed;
   s.handled_requested_at = r.handled_requested_at;
   s.members = r.members;
+  // The CRD takes so many: the oldest of those that were removed from the spec go first.
+  if (s.members.size() > kMostMembers) {
+    const size_t surplus = s.members.size() - kMostMembers;
+    const auto removed = s.members.begin() + std::ptrdiff_t(r.spec.members.size());
+    s.members.erase(removed, removed + std::ptrdiff_t(surplus));
+  }
   const auto drafts = Conditions(state, r);
   for (size_t i = 0; i < kConditionTypes; ++i) {
     const Draft& d = drafts[i];

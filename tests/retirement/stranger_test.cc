@@ -157,6 +157,46 @@ TEST_F(StrangerTest, WhoWaitsForAnotherEntryIsTold) {
   EXPECT_EQ(Told("r").reason, Reason::kAwaitingBatch);
 }
 
+// The CRD's rules hold without CEL, too.
+TEST_F(StrangerTest, WhatMayNotChangeIsRefusedAndPutRightAgain) {
+  RequestObject r = Of("team", "r", Ids(1, 2));
+  r.spec.suspend = true;
+  Start({r});
+  Go(seconds{10});
+  Edit("r", [](RequestObject& o) {
+    o.spec.suspend = false;
+    o.spec.intent.prepaid = PrepaidPolicy::kDestroy;
+    ++o.generation;
+  });
+  Go(minutes{1});
+  EXPECT_EQ(Ready("r").reason, "InvalidSpec");
+  EXPECT_NE(Ready("r").message.find("spec.termination"), std::string::npos);
+  EXPECT_TRUE(called_.empty());
+  Edit("r", [](RequestObject& o) {
+    o.spec.intent.prepaid = PrepaidPolicy::kRecycle;
+    ++o.generation;
+  });
+  Go(minutes{1});
+  EXPECT_EQ(CountOfState("r", MemberState::kRetired), 2) << WordsOf("r");
+}
+
+// A status never has more members than the CRD takes.
+TEST_F(StrangerTest, ManyEditsWhileBatchesAreStuckFitIntoTheStatus) {
+  terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
+  Start({Of("team", "r", Ids(1, 200))});
+  for (int i = 1; i <= 3; ++i) {
+    Go(minutes{2});
+    Edit("r", [&](RequestObject& o) {
+      o.spec.members.clear();
+      for (const std::string& id : Ids(1 + 200 * i, 200)) o.spec.members.push_back(Parsed(id));
+      ++o.generation;
+    });
+  }
+  Go(seconds{30});
+  EXPECT_LE(StatusOf("r").members.size(), 400u);
+  EXPECT_EQ(StatusOf("r").members.front().id, Parsed(Id(601)));
+}
+
 // S5 over two lanes and two installations that are one cloud account in truth: each waits until the
 // watch shows its own entry, and so knows every earlier one.
 TEST_F(StrangerTest, NobodyCallsBeforeTheWatchShowsItsEntry) {
