@@ -226,8 +226,10 @@ bool IsKnownFrom(const Target& t, const Viewpoint* from) {
 }
 
 bool IsMissing(const Target& t) {
-  return t.observed && !t.present && !t.concluded && !t.accepted && !t.retired_before &&
-         IsKnownFrom(t, t.seen_from);
+  // What is in an open entry may have gone by a call of ours: it is no surprise.
+  const bool surprises =
+      !t.concluded && !t.accepted && !t.retired_before && t.place != Place::kBatch;
+  return t.observed && !t.present && surprises && IsKnownFrom(t, t.seen_from);
 }
 
 bool ShowsNewTermination(const Target& t) {
@@ -333,7 +335,9 @@ std::string WhyNoEffect(const Target& t, const Wanted& w) {
 /// Absent in an open entry: after an accepted call two looks prove it gone, else as without one.
 Verdict JudgeCalledAbsent(const Target& t, const Wanted& w, const Called& c, Now now) {
   if (c.phase != BatchPhase::kAccepted) {
-    Verdict verdict = JudgeKnownAbsent(t, w, now);
+    Wanted expected = w;
+    expected.suspicious = false;  // that many of a batch vanish at once is what it was called for
+    Verdict verdict = JudgeKnownAbsent(t, expected, now);
     if (auto* look = std::get_if<LookAt>(&verdict)) look->reason = Reason::kAmbiguous;
     return verdict;
   }

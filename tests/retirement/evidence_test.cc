@@ -189,6 +189,18 @@ TEST_F(EvidenceTest, AServiceFaultIsNeverCalledNobodysWork) {
   EXPECT_EQ(called_.size(), 1u);
 }
 
+// A whole batch that vanishes after an unclear call is what it was called for.
+TEST_F(EvidenceTest, ABatchThatVanishesAfterAnUnclearCallIsNoSurprise) {
+  terminate_ = [this](const Call& c, Answered& a) {
+    gone_.insert(c.ids.begin(), c.ids.end());
+    a.outcome = Answered::Outcome::kUnclear;
+  };
+  Start({Request("r", Ids(1, 100))});
+  Go(minutes{12});
+  EXPECT_EQ(CountOfState("r", MemberState::kRetired), 100) << WordsOfAccount();
+  EXPECT_EQ(Told("r").reason, Reason::kRetiredByUs);
+}
+
 // Two keys of one account: a living instance that both see is enough.
 TEST_F(EvidenceTest, AKeyRotatedInOneAccountIsRecognizedByAWitness) {
   RequestObject witness = Request("witness", Ids(900, 2));
