@@ -9,7 +9,7 @@ from tests.e2e.harness import Simulator, account, ids, request, running, seed
 
 class OverloadTest(Base):
     def test_a_throttling_cloud_gets_everything_in_the_end(self):
-        # Every call is refused for a while: the rate falls, and in the end everything goes, once.
+        # Every call is refused for a while: calls become few, and in the end everything goes, once.
         self.simulator.fault(kind="error", action="TerminateInstances", code="RequestLimitExceeded",
                              message="slow down", count=1000)
         self.stack.apply(account(self.simulator), *[
@@ -71,8 +71,9 @@ class OverloadTest(Base):
                 self.wait_phase(f"fast{n}", "Complete", timeout=90)
             unfinished = [n for n in range(3) if self.phase(f"slow{n}") != "Complete"]
             self.assertEqual(unfinished, [0, 1, 2], "the fast lane was done while the slow one waited")
+            # Nobody knows whether these calls were accepted: absence is believed after five minutes.
             for n in range(3):
-                self.wait_phase(f"slow{n}", "Complete", timeout=300)
+                self.wait_phase(f"slow{n}", "Complete", timeout=900)
             accepted = collections.Counter(i for c in slow.terminations() for i in c)
             self.assertEqual(accepted, {i: 1 for i in ids("sl", 1, 300)})
 
