@@ -336,7 +336,7 @@ bool StillWanted(State& state, const Target& t, const BatchObject& batch,
   }
   const Claim* owner = ClaimOf(t, t.owner);
   return owner != nullptr && (batch.dry_run ? MayAsk(state, *owner) : MayOwn(t, *owner)) &&
-         !IsHeld(t) && Allows(WantedOf(state, t).intent, t, batch);
+         !IsHeld(t) && Allows(EffectiveIntent(t), t, batch);
 }
 
 bool StillPacked(State& state, const Target& t, const PackKey& key, Now now) {
