@@ -156,6 +156,24 @@ TEST_F(FutilityTest, AnOutageEndsWithFullBatches) {
   EXPECT_LE(called_.size() - before, 10u + 4u);
 }
 
+// A permission that is given after a minute and a half: all go soon, the probed ones last.
+TEST_F(FutilityTest, APermissionThatIsGivenIsFoundOut) {
+  const Mono end = now_.mono + seconds{90};
+  terminate_ = [&](const Call& c, Answered& a) {
+    if (now_.mono < end) return Refuse(a, RefusalOf("UnauthorizedOperation", "not now"));
+    gone_.insert(c.ids.begin(), c.ids.end());
+  };
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 5; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), Ids(1 + 100 * i, 100)));
+  }
+  Start(requests);
+  Go(seconds{90});
+  const size_t before = called_.size();
+  EXPECT_TRUE(GoUntil([&] { return gone_.size() == 500u; }, minutes{5}));
+  EXPECT_LE(called_.size() - before, 5u + 5u);
+}
+
 TEST_F(FutilityTest, ARegionThatIsRefusedStopsOnlyItself) {
   account_.spec.regions = {kLane.region, "ap-shanghai"};
   terminate_ = [this](const Call& c, Answered& a) {

@@ -123,6 +123,8 @@ TEST_F(StrangerTest, SomebodyElsesExpectationBlocksNobody) {
   Start({old, mine});
   Go(minutes{1});
   EXPECT_EQ(Told("mine").state, MemberState::kRetired) << WordsOf("mine");
+  const MemberStatus& theirs = requests_.at({"other", "old"}).status.members.at(0);
+  EXPECT_EQ(theirs.state, MemberState::kRetired) << "what blocked it is gone, and so is its target";
 }
 
 TEST_F(StrangerTest, AnExpectationThatIsMetLaterHeals) {
