@@ -132,7 +132,7 @@ struct Fortune {
   Mono failing_since{};  // the first of them
   Mono last_failure{};
   std::map<std::string, Mono> codes{};  // since when it fails with each  // of those failures
-  Mono success_since{};           // the first success after failures
+  Mono success_since{};                 // the first success after failures
 };
 enum class Activity { kLook, kCall, kCommit };
 

@@ -235,11 +235,11 @@ class World : private simulator::Nature {
   std::map<std::pair<Lane, InstanceId>, Spans> wishes_;
   std::map<std::pair<Lane, InstanceId>, Spans> trials_;  // of requests in mode DryRun
   std::map<std::string, Spans> open_accounts_;
-  std::map<std::string, Spans> at_home_;             // its key and its endpoint are the right ones
-  std::map<InstanceId, Spans> milder_;               // a live request wants it recycled only
-  std::map<InstanceId, bool> destroy_wanted_;        // ever, by any request
-  std::map<uint64_t, int> executed_;                 // per entry
-  std::map<uint64_t, Mono> created_;                 // per entry
+  std::map<std::string, Spans> at_home_;       // its key and its endpoint are the right ones
+  std::map<InstanceId, Spans> milder_;         // a live request wants it recycled only
+  std::map<InstanceId, bool> destroy_wanted_;  // ever, by any request
+  std::map<uint64_t, int> executed_;           // per entry
+  std::map<uint64_t, Mono> created_;           // per entry
   int leaders_ = 0;
   std::map<std::string, size_t> dry_runs_executed_;  // by uid of the account
   // By lane, endpoint, credentials and id.
