@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 LAYERS = ("crds", "e2e", "crash", "sdk", "chart")
 SIDE_BY_SIDE = 3
 # The longest begin first, so that none is left alone at the end.
-LONGEST_FIRST = ("fault", "behaviour", "overload", "refusal", "stranger", "crash", "storm", "scale")
+LONGEST_FIRST = ("fault", "behaviour", "scale", "overload", "storm", "trouble", "refusal", "stranger", "crash")
 
 
 class Result(unittest.TextTestResult):
