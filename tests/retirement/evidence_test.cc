@@ -9,6 +9,14 @@ class EvidenceTest : public SmallWorld {
   int Final(const std::string& name) {
     return CountOfState(name, MemberState::kRetired) + CountOfState(name, MemberState::kFailed);
   }
+  /// So that its entry waits to be called again.
+  void ThrottleTheFirstCall() {
+    terminate_ = [this](const Call&, Answered& a) {
+      if (called_.size() > 1) return;
+      a.outcome = Answered::Outcome::kRefusedUnseen;
+      a.refusal = {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "", {}};
+    };
+  }
 };
 
 // Nothing may end because the service answers nonsense for a while.
@@ -88,11 +96,7 @@ TEST_F(EvidenceTest, AbsenceAtAnotherEndpointIsNoSuccess) {
 
 // What was committed for one endpoint is not sent to another.
 TEST_F(EvidenceTest, ACallGoesOutAsItsEntrySays) {
-  terminate_ = [this](const Call&, Answered& a) {
-    if (called_.size() > 1) return;
-    a.outcome = Answered::Outcome::kRefusedUnseen;
-    a.refusal = {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "", {}};
-  };
+  ThrottleTheFirstCall();
   Start({Request("r", Ids(1, 1))});
   ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
   EditAccount([](AccountObject& a) { a.spec.endpoint = "https://cvm.intl.tencentcloudapi.com"; });
@@ -104,11 +108,7 @@ TEST_F(EvidenceTest, ACallGoesOutAsItsEntrySays) {
 
 // S6: right before the call every member is judged anew.
 TEST_F(EvidenceTest, AnExpectationThatComesBetweenCommitAndCallIsHonoured) {
-  terminate_ = [this](const Call&, Answered& a) {
-    if (called_.size() > 1) return;
-    a.outcome = Answered::Outcome::kRefusedUnseen;
-    a.refusal = {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "", {}};
-  };
+  ThrottleTheFirstCall();
   Start({Request("r", Ids(1, 1))});
   ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
   Edit("r", [](RequestObject& r) {
