@@ -61,6 +61,15 @@ Census Count(const State& state, const Lane& lane, Now now) {
   return census;
 }
 
+/// S8: answers that were doubted are no evidence once the doubt has ended.
+void RestartAbsences(State& state, const Lane& lane, Now now) {
+  for (auto& [id, t] : state.targets) {
+    if (t.present || t.seen_lane != lane) continue;
+    t.first_absent = now.mono;
+    t.absences = 0;
+  }
+}
+
 }  // namespace
 
 void CountMissing(State& state, LaneState& lane, Now now) {
@@ -72,6 +81,7 @@ void CountMissing(State& state, LaneState& lane, Now now) {
   const bool many =
       census.missing > kSuspiciousCount && census.missing * kSuspiciousShare > census.known;
   if (!many) {
+    if (IsSuspicious(lane)) RestartAbsences(state, lane.lane, now);
     lane.suspicious_since = base::kNever;
     return OnSuccess(*account, Work::kSight, lane.lane.region, now);
   }

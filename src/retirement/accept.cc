@@ -114,15 +114,16 @@ Holdup CheckPermitted(const Request& r, const Account& account, const LaneState*
 Holdup CheckTrouble(const Request& r, const Account& account, const LaneState* lane) {
   const std::string& name = r.spec.account;
   Holdup h;
-  if (account.calls_breaker.open()) {
+  const Trouble* t = ToldTrouble(account, r.spec.region);
+  if (t != nullptr && t->of_account) {
+    h = AccountWide("AccountNotReady", "CloudAccount \"" + name + "\" is not ready: " +
+                                           t->told_reason + ": " + t->told_message);
+  } else if (account.calls_breaker.open()) {
     h = AccountWide("BreakerOpen", "CloudAccount \"" + name + "\" is refused by the cloud: " +
                                        account.calls_breaker.message());
   } else if (lane != nullptr && lane->breaker.open()) {
     h = AccountWide("BreakerOpen", "CloudAccount \"" + name + "\" is refused by the cloud in " +
                                        r.spec.region + ": " + lane->breaker.message());
-  } else if (const Trouble* t = ToldTrouble(account, r.spec.region); t && t->of_account) {
-    h = AccountWide("AccountNotReady", "CloudAccount \"" + name + "\" is not ready: " +
-                                           t->told_reason + ": " + t->told_message);
   } else if (t != nullptr) {
     h = AccountWide("", "in progress; " + t->told_message);
   }

@@ -20,6 +20,10 @@ struct Draft {
 std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
   const auto kFalse = ConditionStatus::kFalse;
   if (!not_ready.reason.empty()) return Draft{kFalse, not_ready.reason, not_ready.message};
+  const Trouble* trouble = ToldTrouble(a, "");
+  if (trouble != nullptr && trouble->of_account) {
+    return Draft{kFalse, trouble->told_reason, trouble->told_message};
+  }
   if (a.calls_breaker.open()) {
     return Draft{kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
   }
@@ -28,10 +32,6 @@ std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const H
     if (lane == state.lanes.end() || !lane->second.breaker.open()) continue;
     return Draft{kFalse, lane->second.breaker.reason(),
                  region + ": " + lane->second.breaker.message()};
-  }
-  const Trouble* trouble = ToldTrouble(a, "");
-  if (trouble != nullptr && trouble->of_account) {
-    return Draft{kFalse, trouble->told_reason, trouble->told_message};
   }
   return std::nullopt;
 }

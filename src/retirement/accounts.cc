@@ -353,7 +353,7 @@ bool IsProbing(const Account& a, const LaneState& lane) {
 }
 
 Mono LooksAllowedAt(const Account& a, Now now) {
-  if (!a.exists) return base::kNever;
+  if (!a.exists || a.credential.empty()) return base::kNever;
   const std::string& holdup = a.not_ready.reason;
   if (!holdup.empty() && holdup != "CredentialsRejected" && holdup != kDryRunExecuted) {
     return base::kNever;

@@ -11,7 +11,6 @@ namespace retirement {
 namespace {
 
 constexpr size_t kUncalledAhead = 2;  // batches committed or being committed, not called yet
-constexpr size_t kMostIds = 100;      // CVM API, TerminateInstances, InstanceIds (S1)
 constexpr Millis kRetentionInterval = minutes{1};
 
 /// S12: the watch has shown the entry itself, so every earlier one of whatever lane is known. Who
@@ -93,6 +92,7 @@ bool AsksAlone(const Account& account) {
 }
 
 bool IsAsking(const LaneState& lane) {
+  if (lane.ledger.draft && lane.ledger.draft->object.dry_run) return true;
   return std::any_of(lane.ledger.open.begin(), lane.ledger.open.end(), [](const auto& item) {
     return item.second.object.dry_run && item.second.stage != Stage::kClosed;
   });
@@ -105,9 +105,16 @@ bool IsAsking(const State& state, const Account& account) {
   });
 }
 
-/// A probe, or a first dry run, is awaited before anything else is committed.
+/// S10: a first dry run is awaited before the service is asked for another one.
+Packer::Most MostOf(const State& state, const Account& account, const LaneState& lane) {
+  Packer::Most most;
+  if (IsProbing(account, lane)) most = {1, 1};
+  if (AsksAlone(account)) most.dry_runs = IsAsking(state, account) ? 0 : 1;
+  return most;
+}
+
+/// A probe is awaited before anything else is committed.
 bool HasEnoughAhead(const State& state, const Account& account, const LaneState& lane) {
-  if (AsksAlone(account) && IsAsking(state, account)) return true;
   return UncalledOf(state, account) >= (IsProbing(account, lane) ? 1 : kUncalledAhead);
 }
 
@@ -146,8 +153,7 @@ void DriveLane(State& state, LaneState& lane, Account& account, Now now) {
     if (entry.stage == Stage::kReady) DriveReady(state, lane, account, entry, now);
   }
   while (MayPack(state, lane, account, now)) {
-    const bool one = IsProbing(account, lane) || AsksAlone(account);
-    auto cut = lane.packer.Take(state.config.window, now.mono, one ? 1 : kMostIds);
+    auto cut = lane.packer.Take(state.config.window, now.mono, MostOf(state, account, lane));
     if (!cut) break;
     KeepCredentialsFresh(state, account, now);
     Draft(state, lane, account, *std::move(cut), now);
@@ -235,7 +241,8 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
   if (lane.ledger.draft || lane.ledger.reading != 0 || state.stopping) return next;
   if (HasEnoughAhead(state, account, lane)) return next;
   if (calls == base::kNever || account.suspect) return next;
-  const Mono pack = std::max(lane.packer.Next(state.config.window), lane.ledger.commit_after);
+  const Mono packed = lane.packer.Next(state.config.window, MostOf(state, account, lane));
+  const Mono pack = std::max(packed, lane.ledger.commit_after);
   return std::min(next, std::max(pack, calls - kCommitAhead));
 }
 

@@ -7,14 +7,19 @@
 namespace retirement {
 namespace {
 
-/// Who may act goes first, then who plans, then who waits for something of his own.
+constexpr int kDone = 4;
+
+/// Who may act goes first, then who has not been told anything, then who is blocked and may act
+/// when its cause has gone, then who waits for something of his own.
 int RankOf(const Claim& c) {
   const Request& r = *c.request;
   const MemberStatus& m = MemberOf(c);
-  if (IsFinal(m.state) && m.state != MemberState::kBlocked) return 3;
-  if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return 2;
-  if (!r.Executes()) return 1;
-  return r.IsPermitted() ? 0 : 2;
+  const bool blocked = m.state == MemberState::kBlocked;
+  if (IsFinal(m.state) && !blocked) return kDone;
+  if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return 3;
+  if (blocked) return 2;
+  if (r.Executes() && r.IsPermitted()) return 0;
+  return m.state == MemberState::kPending ? 1 : 3;
 }
 
 CrowdKey KeyOf(const Claim& c) {
@@ -55,7 +60,7 @@ std::optional<Claim> Unseat(Crowd& crowd, const Request& r) {
   return claim;
 }
 
-bool IsDone(const CrowdKey& key) { return key.rank == 3; }
+bool IsDone(const CrowdKey& key) { return key.rank == kDone; }
 
 }  // namespace
 
@@ -119,7 +124,7 @@ void OnMemberChanged(State& state, Request& r, uint32_t member) {
   // One that is done gives its place up; whoever holds on to a list of claims has a copy.
   const Claim* claim = ClaimOf(t, &r);
   if (claim == nullptr) return;
-  if (claim->request != t.owner && RankOf(*claim) == 3) {
+  if (claim->request != t.owner && RankOf(*claim) == kDone) {
     Seat(*t.crowd, *claim);
     std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
   }

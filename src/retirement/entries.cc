@@ -119,14 +119,16 @@ void EndByHand(State& state, Entry& entry, Now now) {
 bool IsLastCall(const BatchObject& o) {
   const bool refused = !o.error_code.empty() && o.error_code != kClosedByHand;
   // A dry run that was accepted was executed.
-  return o.charge.view() != kPrepaid && !o.request_id.empty() && !refused;
+  return o.charge.view() != kPrepaid && !o.request_id.empty() && !refused &&
+         o.phase != BatchPhase::kRejected;
 }
 
 bool HasEffect(const BatchObject& o) {
   if (IsLastCall(o)) return true;
-  if (o.phase == BatchPhase::kRejected || o.phase == BatchPhase::kAbandoned) return false;
-  return std::any_of(o.members.begin(), o.members.end(),
-                     [](const BatchMember& m) { return m.result != BatchResult::kUntouched; });
+  const bool refused = o.phase == BatchPhase::kRejected || o.phase == BatchPhase::kAbandoned;
+  return std::any_of(o.members.begin(), o.members.end(), [&](const BatchMember& m) {
+    return m.result != BatchResult::kUntouched && !(refused && m.result == BatchResult::kNone);
+  });
 }
 
 void CountFutile(Ledger& ledger, Now now) {

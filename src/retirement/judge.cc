@@ -186,8 +186,9 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   if (IsInBin(t)) return JudgeBin(t, w);
   // S5: the answer may lag behind one that showed it in the bin.
   if (!LeftTheBin(t, t.seen_at)) return LookAt{t.binned_at + kMaxEffectLag};
-  // S5: a call of which only a status tells may have been accepted.
-  const bool asked = t.asked_at != Mono{} && t.asked_at >= t.last_call_end;
+  // S5: a call of which only a status tells may have been accepted. Who asked before that was told
+  // did not mean it.
+  const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t);
   if (t.orphan && t.sight.terminated_last && !asked) {
     return Refused(
         Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
@@ -335,9 +336,7 @@ std::string WhyNoEffect(const Target& t, const Wanted& w) {
 /// Absent in an open entry: after an accepted call two looks prove it gone, else as without one.
 Verdict JudgeCalledAbsent(const Target& t, const Wanted& w, const Called& c, Now now) {
   if (c.phase != BatchPhase::kAccepted) {
-    Wanted expected = w;
-    expected.suspicious = false;  // that many of a batch vanish at once is what it was called for
-    Verdict verdict = JudgeKnownAbsent(t, expected, now);
+    Verdict verdict = JudgeKnownAbsent(t, w, now);
     if (auto* look = std::get_if<LookAt>(&verdict)) look->reason = Reason::kAmbiguous;
     return verdict;
   }

@@ -18,7 +18,8 @@ void TakeOut(State& state, Target& t, Now now) {
   Entry* entry = FindEntry(state, t.batch_lane, t.batch);
   if (entry == nullptr && lane.ledger.draft) entry = &*lane.ledger.draft;
   if (entry == nullptr) return;
-  RecordResult(*entry, t, BatchResult::kUnknown, now);
+  const bool sent = entry->sends > 0 || entry->stage == Stage::kCalling;
+  RecordResult(*entry, t, sent ? BatchResult::kUnknown : BatchResult::kUntouched, now);
   std::erase(entry->targets, &t);
   entry->dirty = entry->stage != Stage::kDraft;
   CloseIfDone(state, *entry, now);
@@ -175,8 +176,9 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   if (executed && account != nullptr && !account->dry_run_executed) {
     OnDryRunExecuted(state, *account, *entry, now);
   }
-  if (account != nullptr && finish.result != BatchResult::kUntouched) {
-    OnEffect(*account, entry->object.lane.region, t.last_call_end, now);
+  const bool called_here = entry->object.holder == state.config.holder;
+  if (account != nullptr && called_here && finish.result != BatchResult::kUntouched) {
+    OnEffect(*account, entry->object.lane.region, entry->committed_at, now);
   }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;
@@ -205,9 +207,8 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   Entry* entry = FindEntry(state, o.lane, o.sequence);
   const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
   if (lane.ledger.reading == o.sequence) lane.ledger.reading = 0;
-  if (entry != nullptr && IsClosed(o.phase) && o.holder != state.config.holder &&
-      entry->stage == Stage::kCalled) {
-    // Its writer, or a later one, has seen it through.
+  if (entry != nullptr && IsClosed(o.phase) && entry->stage == Stage::kCalled) {
+    // Somebody else has seen it through: what we end ourselves is closed here first.
     LearnClosed(state, lane, o, now);
     ReleaseAll(state, *entry, now);
     lane.ledger.open.erase(o.sequence);

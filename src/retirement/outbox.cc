@@ -75,7 +75,8 @@ void AnnounceEnd(State& state, const Request& r, const RequestStatus& status, No
 void Write(State& state, Request& r, Now now) {
   Schedule(state, r, base::kNever, false);
   const Account* account = state.FindAccount(r.spec.account);
-  if (account != nullptr && account->exists && IsForeign(state, *account)) return;
+  r.withheld = account != nullptr && account->exists && IsForeign(state, *account);
+  if (r.withheld) return;
   RequestStatus status = Render(state, r, now);
   const uint64_t fingerprint = FingerprintOf(status);
   if (fingerprint == r.observed_fingerprint) return OnRecordedAcceptance(state, r, now);

@@ -144,6 +144,13 @@ bool StopsShort(const Request& r, const Finish& finish) {
   return finish.state == MemberState::kRecycled && r.spec.intent.prepaid == PrepaidPolicy::kDestroy;
 }
 
+/// E1: what is the end for the owner is so for everybody who wants the same of the instance; the
+/// service is not asked again.
+bool IsShared(const Target& t, const Claim& claim, const Finish& finish) {
+  const bool ends = finish.result == BatchResult::kRecycled || finish.state == MemberState::kFailed;
+  return ends && t.owner && Agree(*claim.request, *t.owner);
+}
+
 }  // namespace
 
 void ShowInBatch(State& state, Target& t, const MemberChange& change, Now now) {
@@ -176,9 +183,7 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
              {MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent, BatchResult::kNone},
              now);
       }
-    } else if (owns || gone || IsReached(claim, finish) ||
-               (finish.result == BatchResult::kRecycled && t.owner &&
-                Agree(*claim.request, *t.owner))) {
+    } else if (owns || gone || IsReached(claim, finish) || IsShared(t, claim, finish)) {
       Give(state, claim, t, finish, now);
     }
   }

@@ -5,10 +5,6 @@
 #include "retirement/durations.h"
 
 namespace retirement {
-namespace {
-constexpr size_t kMostIds = 100;  // CVM API, TerminateInstances, InstanceIds (S1)
-}
-
 void Packer::Add(Target& target, const PackKey& key, Mono now) {
   const auto found = where_.find(target.id);
   if (found != where_.end()) {
@@ -40,7 +36,7 @@ Mono Packer::CutAt(const PackKey& key, const Queue& queue, const PackWindow& win
   return std::min(queue.last + window.idle, queue.first + longest);
 }
 
-std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now, size_t most) {
+std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now, Most most) {
   // A search goes first, so that few of them are under way; then what has waited longest.
   const auto before = [](const auto& a, const auto& b) {
     const bool search = a->first.group != 0;
@@ -48,13 +44,13 @@ std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now, size
   };
   auto best = queues_.end();
   for (auto it = queues_.begin(); it != queues_.end(); ++it) {
-    if (CutAt(it->first, it->second, window) > now) continue;
+    if (most.Of(it->first) == 0 || CutAt(it->first, it->second, window) > now) continue;
     if (best == queues_.end() || before(it, best)) best = it;
   }
   if (best == queues_.end()) return std::nullopt;
   Cut cut{best->first, {}};
   for (const auto& [order, target] : best->second.targets) {
-    if (cut.targets.size() == std::min(most, kMostIds)) break;
+    if (cut.targets.size() == most.Of(cut.key)) break;
     cut.targets.push_back(target);
   }
   best->second.first = now;
@@ -62,9 +58,11 @@ std::optional<Packer::Cut> Packer::Take(const PackWindow& window, Mono now, size
   return cut;
 }
 
-Mono Packer::Next(const PackWindow& window) const {
+Mono Packer::Next(const PackWindow& window, Most most) const {
   Mono next = base::kNever;
-  for (const auto& [key, queue] : queues_) next = std::min(next, CutAt(key, queue, window));
+  for (const auto& [key, queue] : queues_) {
+    if (most.Of(key) > 0) next = std::min(next, CutAt(key, queue, window));
+  }
   return next;
 }
 

@@ -29,6 +29,8 @@ struct PackWindow {
 
 class Packer {
  public:
+  static constexpr size_t kMostIds = 100;  // CVM API, TerminateInstances, InstanceIds (S1)
+
   /// A target that waits already keeps its place if the key is the same.
   void Add(Target& target, const PackKey& key, Mono now);
   void Remove(const Target& target);
@@ -37,9 +39,15 @@ class Packer {
     PackKey key;
     std::vector<Target*> targets;
   };
-  /// At most `most` of them; a search for offenders goes before what was not tried yet.
-  std::optional<Cut> Take(const PackWindow& window, Mono now, size_t most);
-  Mono Next(const PackWindow& window) const;
+  /// How many a call may carry, and how many a dry run; none of what is 0 is taken.
+  struct Most {
+    size_t calls = kMostIds;
+    size_t dry_runs = kMostIds;
+    size_t Of(const PackKey& key) const { return key.dry_run ? dry_runs : calls; }
+  };
+  /// A search for offenders goes before what was not tried yet.
+  std::optional<Cut> Take(const PackWindow& window, Mono now, Most most);
+  Mono Next(const PackWindow& window, Most most) const;
   size_t size() const { return where_.size(); }
   size_t prepaid() const { return prepaid_; }
 

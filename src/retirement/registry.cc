@@ -200,6 +200,8 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   r.observed_fingerprint = FingerprintOf(o.status);
   r.observed_generation = o.status.observed_generation;
   if (o.status.observed_generation != o.generation) ForgetPlans(r, now);
+  // What a new object carries was not asked with any of its members in view: it may be a copy.
+  if (o.status.observed_generation < 0) r.handled_requested_at = o.requested_at;
   Remember(r, o.status);
   Recount(state, r);
   state.requests.emplace(r.key, std::move(owned));
@@ -316,6 +318,13 @@ void PruneRemoved(State& state, Request& r, Now now) {
 
 namespace {
 
+/// What could not be told while another installation served its account.
+void TellWithheld(State& state, Request& r, const Account* account, Now now) {
+  if (!r.withheld || account == nullptr || !account->exists || IsForeign(state, *account)) return;
+  r.withheld = false;
+  Touch(state, r, Urgency::kAccountWide, now);
+}
+
 /// Nothing that happens to its account later changes what a finished request says.
 bool IsDone(const Request& r) {
   return AllFinal(r) && r.accepted && Count(r, MemberState::kBlocked) == 0 &&
@@ -327,6 +336,7 @@ bool IsDone(const Request& r) {
 void Refresh(State& state, Request& r, Now now) {
   Account* account = state.FindAccount(r.spec.account);
   const Holdup accepted = CheckAccepted(r, account);
+  TellWithheld(state, r, account, now);
   if (IsDone(r)) {
     r.not_accepted = accepted;  // its wish counts as long as it is let in
     return AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);

@@ -55,6 +55,7 @@ struct Trouble {
   int failures = 0;  // in a row
   int suffices = 1;
   bool told = false;
+  int retold = 0;  // because the cause changed
   Mono told_at{};
   Mono well_since{};  // it works again; told once it has gone on for a while
   std::string told_reason{};
@@ -99,6 +100,7 @@ struct Request {
   uint64_t observed_fingerprint = 0;
   int64_t observed_generation = -1;
   bool writing = false;
+  bool withheld = false;  // another installation tells of it now
   bool conflicted = false;
   // A live read differed: nothing is called for it until the watch has reached `suspect_version`,
   // or shows it anew when that is 0.

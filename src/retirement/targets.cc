@@ -37,9 +37,9 @@ void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
 const Claim* MistakenClaim(const Target& t) {
   for (const Claim& claim : t.claims) {
     const MemberStatus& m = MemberOf(claim);
-    if (m.state == MemberState::kBlocked && m.reason == Reason::kExpectMismatch && InSpec(claim)) {
-      return &claim;
-    }
+    const bool told = m.state == MemberState::kBlocked && m.reason == Reason::kExpectMismatch;
+    const bool untold = claim.request->Executes() && !IsFinal(m.state) && IsMistaken(t, claim);
+    if (InSpec(claim) && (told || untold)) return &claim;
   }
   return nullptr;
 }
@@ -70,8 +70,9 @@ Lane LookLane(const State& state, const Target& t) {
 
 /// A look at a target in a batch keeps its place there.
 void ScheduleBatchLook(State& state, Target& t, Mono due) {
-  if (t.looking || t.due <= due) return;
-  Plan(state.LaneOf(LookLane(state, t)), t, due, Looks::Purpose::kKnow);
+  LaneState& lane = state.LaneOf(LookLane(state, t));
+  if (t.looking || (t.due <= due && t.looks_in == &lane)) return;
+  Plan(lane, t, due, Looks::Purpose::kKnow);
 }
 
 PackKey KeyOf(const State& state, const Target& t, const Pack& pack) {
@@ -138,6 +139,20 @@ void ReassessAsking(State& state, Target& t, const Claim& owner, Now now) {
   }
   if (const auto* look = std::get_if<LookAt>(&verdict)) return ScheduleLook(state, t, look->when);
   pack ? PutInPack(state, t, *pack, now) : Conclude(state, t, std::get<Finish>(verdict), now);
+}
+
+/// Nobody may act: what blocks may go by itself, slowly.
+void AwaitChange(State& state, Target& t, Now now) {
+  const auto reached = ShowReached(state, t, now);
+  const auto waits = std::find_if(t.claims.begin(), t.claims.end(),
+                                  [](const Claim& c) { return IsDuplicateBlock(MemberOf(c)); });
+  const Claim* mistaken = MistakenClaim(t);
+  if (mistaken != nullptr && (!reached || t.present)) {
+    const Mono due = t.observed ? now.mono + kBlockedLook : now.mono;
+    return LookIn(state, t, mistaken->request->lane(), due, Looks::Purpose::kKnow);
+  }
+  if (!reached || waits == t.claims.end()) return LeavePlace(state, t);
+  LookIn(state, t, waits->request->lane(), *reached, Looks::Purpose::kKnow);
 }
 
 }  // namespace
@@ -278,18 +293,7 @@ void Reassess(State& state, Target& t, Now now) {
     const Mono due = t.look_denied ? std::max(now.mono, t.not_before) : now.mono;
     return LookIn(state, t, plan->request->lane(), due, Looks::Purpose::kKnow);
   }
-  if (const Claim* mistaken = t.owner ? nullptr : MistakenClaim(t)) {
-    return LookIn(state, t, mistaken->request->lane(), now.mono + kBlockedLook,
-                  Looks::Purpose::kKnow);
-  }
-  if (t.owner) return;
-  if (const auto due = ShowReached(state, t, now)) {
-    const Claim& blocked = *std::find_if(t.claims.begin(), t.claims.end(), [](const Claim& c) {
-      return IsDuplicateBlock(MemberOf(c));
-    });
-    return LookIn(state, t, blocked.request->lane(), *due, Looks::Purpose::kKnow);
-  }
-  LeavePlace(state, t);
+  if (!t.owner) AwaitChange(state, t, now);
 }
 
 bool ReassessCrowds(State& state, Now now) {

@@ -46,7 +46,7 @@ bool HealIdle(Breaker& breaker, Now now) {
 Mono TellAt(const Trouble& t) {
   if (!t.told) return t.failures < t.suffices ? base::kNever : t.since + kTroubleTold;
   const bool changed = t.told_reason != t.reason || t.told_message != t.message;
-  return changed ? t.told_at + kTroubleToldAnew : base::kNever;
+  return changed ? t.told_at + kTroubleToldAnew * (1 << std::min(t.retold, 4)) : base::kNever;
 }
 
 void Tell(State& state, Account& a, Now now) {
@@ -119,6 +119,7 @@ void DriveTrouble(State& state, Account& a, Now now) {
       continue;
     }
     if (TellAt(t) <= now.mono) {
+      t.retold += t.told;
       t.told = news = true;
       t.told_at = now.mono;
       t.told_reason = t.reason;

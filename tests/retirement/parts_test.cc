@@ -47,13 +47,13 @@ TEST(PackerTest, CutsAFullBatchAtOnce) {
   auto targets = Targets(250);
   for (Target& t : targets) packer.Add(t, {}, At(0));
   for (int i = 0; i < 2; ++i) {
-    const auto cut = packer.Take({}, At(0), 100);
+    const auto cut = packer.Take({}, At(0), {});
     ASSERT_TRUE(cut);
     EXPECT_EQ(cut->targets.size(), 100u);
   }
-  EXPECT_FALSE(packer.Take({}, At(0), 100));
-  EXPECT_EQ(packer.Next({}), At(1'000));
-  EXPECT_EQ(packer.Take({}, At(1'000), 100)->targets.size(), 50u);
+  EXPECT_FALSE(packer.Take({}, At(0), {}));
+  EXPECT_EQ(packer.Next({}, {}), At(1'000));
+  EXPECT_EQ(packer.Take({}, At(1'000), {})->targets.size(), 50u);
   EXPECT_EQ(packer.size(), 0u);
 }
 
@@ -61,9 +61,9 @@ TEST(PackerTest, ANewcomerProlongsTheWaitUpToItsMaximum) {
   Packer packer;
   auto targets = Targets(30);
   for (int i = 0; i < 30; ++i) packer.Add(targets[size_t(i)], {}, At(i * 900));
-  EXPECT_EQ(packer.Next({}), At(10'000));
-  EXPECT_FALSE(packer.Take({}, At(9'999), 100));
-  EXPECT_TRUE(packer.Take({}, At(10'000), 100));
+  EXPECT_EQ(packer.Next({}, {}), At(10'000));
+  EXPECT_FALSE(packer.Take({}, At(9'999), {}));
+  EXPECT_TRUE(packer.Take({}, At(10'000), {}));
 }
 
 // E1: few searches are under way at a time; a probe takes one.
@@ -76,9 +76,9 @@ TEST(PackerTest, ASearchGoesFirstAndAProbeTakesOne) {
   packer.Add(targets[1], {}, At(0));
   packer.Add(targets[2], search, At(500));
   packer.Add(targets[3], search, At(500));
-  EXPECT_EQ(packer.Take({}, At(2'000), 1)->targets, (std::vector<Target*>{&targets[2]}));
-  EXPECT_EQ(packer.Take({}, At(4'000), 100)->targets, (std::vector<Target*>{&targets[3]}));
-  EXPECT_EQ(packer.Take({}, At(4'000), 100)->targets.size(), 2u);
+  EXPECT_EQ(packer.Take({}, At(2'000), {1, 1})->targets, (std::vector<Target*>{&targets[2]}));
+  EXPECT_EQ(packer.Take({}, At(4'000), {})->targets, (std::vector<Target*>{&targets[3]}));
+  EXPECT_EQ(packer.Take({}, At(4'000), {})->targets.size(), 2u);
 }
 
 // S2: what differs in any part of the key never shares a batch.
@@ -91,7 +91,7 @@ TEST(PackerTest, KeepsKeysApart) {
       {0, Step::kFirst, false, true, false, "A"},   {0, Step::kFirst, false, false, false, "B"}};
   for (size_t i = 0; i < keys.size(); ++i) packer.Add(targets[i], keys[i], At(0));
   for (size_t i = 0; i < keys.size(); ++i) {
-    const auto cut = packer.Take({}, At(1'000), 100);
+    const auto cut = packer.Take({}, At(1'000), {});
     ASSERT_TRUE(cut);
     EXPECT_EQ(cut->targets.size(), 1u);
   }
@@ -103,7 +103,7 @@ TEST(PackerTest, WhatIsRemovedIsNotCut) {
   for (Target& t : targets) packer.Add(t, {}, At(0));
   packer.Remove(targets[0]);
   packer.Remove(targets[0]);
-  EXPECT_EQ(packer.Take({}, At(1'000), 100)->targets, (std::vector<Target*>{&targets[1]}));
+  EXPECT_EQ(packer.Take({}, At(1'000), {})->targets, (std::vector<Target*>{&targets[1]}));
 }
 
 TEST(LooksTest, ShareCallsOfAtMostAHundred) {

@@ -213,7 +213,13 @@ void World::DropRequest(const RequestKey& key) {
   Publish(Kind::kRequest, RequestGone{key});
 }
 
+void World::KeepPast(const std::string& name) {
+  const auto found = accounts_.find(name);
+  if (found != accounts_.end()) accounts_before_[name] = {found->second.spec, now_};
+}
+
 void World::PutAccount(AccountObject object, bool asks) {
+  KeepPast(object.name);
   object.version = NextVersion();
   accounts_[object.name] = object;
   const AccountSpec& s = object.spec;
@@ -229,6 +235,7 @@ void World::PutAccount(AccountObject object, bool asks) {
 
 void World::DropAccount(const std::string& name) {
   Trace("drop account " + name);
+  KeepPast(name);
   accounts_.erase(name);
   UsersAsk(name);
   ++version_;

@@ -14,6 +14,7 @@ constexpr int kMostRefusedPerInstance = 60;
 constexpr int kMostRefusedPerLeader = 5;
 constexpr size_t kMostWritesPerHour = 60;  // of one status, and for each of its members so many
 constexpr size_t kMostWritesPerMember = 15;
+constexpr size_t kMostWritesPerLeader = 6;  // who comes to lead finds out anew what is refused
 constexpr size_t kMostAccountWritesPerHour = 120;
 constexpr size_t kMostEventsPerHour = 60;
 constexpr size_t kMostLooksPerHour = 4'000;
@@ -53,6 +54,9 @@ ConditionStatus ReadyOf(const AccountObject& a, std::string* reason = nullptr) {
 
 bool IsInVain(const BatchObject& b) {
   if (!IsClosed(b.phase)) return false;
+  // What was accepted is not called again, even if its operation failed: that is kept.
+  const bool accepted = !b.request_id.empty() && b.error_code.empty();
+  if (accepted && b.phase == BatchPhase::kVerified) return false;
   return std::none_of(b.members.begin(), b.members.end(), [](const BatchMember& m) {
     return m.result == BatchResult::kRetired || m.result == BatchResult::kRecycled ||
            m.result == BatchResult::kUnknown;
@@ -113,7 +117,7 @@ void World::CountLook(const Process& p, const Observe& a, const Refusal* refusal
     Fail("E0: looks of " + a.lane.account + " that are all refused");
   }
   const Trouble* trouble = TroubleOf(a.lane, a.ids, false);
-  if (trouble && trouble->id) return;
+  if ((trouble && trouble->id) || !Serves(p, a.lane.account)) return;
   const std::string& code = refusal->code.empty() ? refusal->message : refusal->code;
   if (IsOfAccount(refusal->fault)) Fared(a.lane.account, Activity::kLook, code);
 }
@@ -122,7 +126,9 @@ void World::CountWrite(const RequestKey& key) {
   Chatter& c = chatter_[key];
   Add(c.writes, now_);
   const size_t members = requests_.at(key).spec.members.size();
-  if (c.writes.size() > kMostWritesPerHour + kMostWritesPerMember * members) {
+  const size_t leaders = CountSince(led_, now_ - hours{1});
+  const size_t most = kMostWritesPerHour + kMostWritesPerMember * members;
+  if (c.writes.size() > most + kMostWritesPerLeader * leaders) {
     Fail("E2: status writes of " + key.name);
   }
   if (c.events.size() > kMostEventsPerHour) Fail("E2: events of " + key.name);
@@ -150,6 +156,12 @@ bool World::NamesACode(const std::string& account, const AccountObject& a) {
   return true;
 }
 
+/// Who looks on behalf of an entry of his own need not tell anything of the account.
+bool World::Serves(const Process& p, const std::string& account) const {
+  const auto found = accounts_.find(account);
+  return found != accounts_.end() && found->second.status.installation == p.installation;
+}
+
 /// An activity of an account succeeds, or fails with a code: while it fails the account says so.
 void World::Fared(const std::string& account, Activity activity, const std::string& code) {
   Fortune& f = efforts_[account].fortunes[activity];
@@ -169,7 +181,8 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
   }
   if (f.failures == 0) f.codes.clear();
   f.codes.try_emplace(code, now_);
-  if (f.failures++ == 0) f.failing_since = now_;
+  // A single failure proves nothing, however long ago it was.
+  if (++f.failures <= 2) f.failing_since = now_;
   f.last_failure = now_;
   const auto found = accounts_.find(account);
   if (found == accounts_.end() || f.failures < 3) return;

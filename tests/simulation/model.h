@@ -153,6 +153,12 @@ struct Effort {
   Mono refusing_until{};  // the kube-apiserver refuses its entries
 };
 
+/// How an account was before its last edit, or its deletion.
+struct PastAccount {
+  AccountSpec spec{};
+  Mono until{};
+};
+
 /// What is counted of a request.
 struct Chatter {
   std::deque<Mono> writes{};

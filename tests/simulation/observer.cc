@@ -43,13 +43,23 @@ void World::Mark(Spans& spans, bool so) const {
   if (!so && open) spans.back().until = now_;
 }
 
+bool World::LetsIn(const AccountSpec& s, const RequestObject& r) {
+  return Contains(s.regions, r.spec.region) &&
+         (s.all_namespaces || Contains(s.namespaces, r.key.ns));
+}
+
 /// S0: nothing else has a say.
 bool World::IsLetIn(const RequestObject& r) const {
   const auto account = accounts_.find(r.spec.account);
-  if (account == accounts_.end()) return false;
-  const AccountSpec& s = account->second.spec;
-  return Contains(s.regions, r.spec.region) &&
-         (s.all_namespaces || Contains(s.namespaces, r.key.ns));
+  return account != accounts_.end() && LetsIn(account->second.spec, r);
+}
+
+/// Or it was by an account as a view of it may still be.
+bool World::SeemsLetIn(const RequestObject& r) const {
+  const auto before = accounts_before_.find(r.spec.account);
+  return IsLetIn(r) ||
+         (before != accounts_before_.end() && now_ < before->second.until + kMaxViewAge &&
+          LetsIn(before->second.spec, r));
 }
 
 /// What has expired wants nothing any more.
@@ -76,12 +86,16 @@ void World::UpdateTruth() {
   std::set<std::pair<Lane, InstanceId>> tried;
   std::set<InstanceId> milder;
   for (const auto& [key, r] : requests_) {
-    if (!IsLetIn(r) || r.deleting) continue;
+    if (!SeemsLetIn(r) || r.deleting) continue;
+    const bool let_in = IsLetIn(r);
     const bool executes = r.spec.mode == Mode::kExecute;
-    const bool recycle = executes && r.spec.intent.prepaid == PrepaidPolicy::kRecycle;
+    const bool recycle = let_in && executes && r.spec.intent.prepaid == PrepaidPolicy::kRecycle;
     const bool may = !r.spec.suspend && r.hold.empty();
     for (const MemberSpec& m : r.spec.members) {
-      if (may) (executes ? wanted : tried).insert({{r.spec.account, r.spec.region}, m.id});
+      const std::pair<Lane, InstanceId> wish{{r.spec.account, r.spec.region}, m.id};
+      if (may && let_in) (executes ? wanted : tried).insert(wish);
+      Spans& spans = (executes ? wishes_ : trials_)[wish];
+      if (may && !let_in && spans.empty()) spans.push_back({now_, now_});
       if (recycle && !IsCancelled(r, m.id)) milder.insert(m.id);
       if (r.spec.intent.prepaid == PrepaidPolicy::kDestroy) destroy_wanted_[m.id] = true;
     }
@@ -115,7 +129,10 @@ void World::JudgeCall(const Process& p, const Call& call) {
   const StoredEntry* found = EntryOf(call.lane, call.sequence);
   if (found == nullptr) return Fail("S3: a call without a committed entry");
   const BatchObject& entry = found->object;
-  if (entry.phase != BatchPhase::kIntent) Fail("S3: a call for an entry that has ended");
+  // Whose guest stood still knows nothing of the end: its signature has expired.
+  if (entry.phase != BatchPhase::kIntent && SlackOf(p) == Millis{0}) {
+    Fail("S3: a call for an entry that has ended");
+  }
   if (entry.signed_at != call.signed_at) Fail("S7: signed at another time than was committed");
   if (entry.release_address != call.release_address || entry.release_disks != call.release_disks ||
       entry.dry_run != call.dry_run || entry.credential != call.credential) {

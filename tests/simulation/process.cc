@@ -75,6 +75,7 @@ void World::Terminate(Process& p) {
 void World::TakeTheLead(Process& p) {
   ++p.life;
   ++leaders_;
+  led_.push_back(now_);
   p.holder = "process-" + std::to_string(p.number) + "-" + std::to_string(p.life);
   leases_[p.installation].holder = p.holder;
   Trace(p.holder + " leads");

@@ -120,7 +120,7 @@ void World::Do(Process& p, const Call& a) {
     const Trouble* trouble = TroubleOf(a.lane, a.ids, true);
     if ((trouble && trouble->code.empty()) || Fault("no connection", 0.03)) {
       not_sent.refusal = Unreachable();
-      Fared(a.lane.account, Activity::kCall, "no connection");
+      if (Serves(p, a.lane.account)) Fared(a.lane.account, Activity::kCall, "no connection");
       return Answer(&p, not_sent, Delay(5'000));
     }
     CountCall(a);
@@ -167,6 +167,8 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
   if (const Trouble* t = TroubleOf(call.lane, call.ids, true)) {
     const auto fault = RefusalOf(t->code, {}).fault;
     if (!t->id && IsOfAccount(fault)) Fared(call.lane.account, Activity::kCall, t->code);
+    // Whoever judges instances is there, and accepts the credentials.
+    if (!IsOfAccount(fault)) efforts_[call.lane.account].fortunes[Activity::kCall].failures = 0;
     if (t->id) CountRefused({*t->id});
     const bool ends = fault == retirement::Fault::kFinal || fault == retirement::Fault::kSplit;
     if (ends) refused_.insert(call.ids.begin(), call.ids.end());

@@ -91,6 +91,7 @@ class World : private simulator::Nature {
   std::string NextVersion() { return std::to_string(++version_); }
   void PutRequest(RequestObject object, bool asks = true);
   void DropRequest(const RequestKey& key);
+  void KeepPast(const std::string& account);
   void PutAccount(AccountObject object, bool asks = true);
   void DropAccount(const std::string& name);
 
@@ -148,6 +149,8 @@ class World : private simulator::Nature {
   // observer.cc
   void UpdateTruth();
   void Mark(Spans& spans, bool so) const;
+  static bool LetsIn(const AccountSpec& account, const RequestObject& request);
+  bool SeemsLetIn(const RequestObject& request) const;
   bool IsLetIn(const RequestObject& request) const;
   bool IsCancelled(const RequestObject& request, InstanceId id) const;
   const StoredEntry* EntryOf(const Lane& lane, uint64_t sequence) const;
@@ -186,6 +189,7 @@ class World : private simulator::Nature {
   void CountLook(const Process& p, const Observe& a, const Refusal* refusal);
   void CountWrite(const RequestKey& key);
   void CountRefused(const std::vector<InstanceId>& ids);
+  bool Serves(const Process& p, const std::string& account) const;
   void Fared(const std::string& account, Activity activity, const std::string& code);
   bool IsServed(const AccountObject& account, Millis for_so_long) const;
   bool NamesACode(const std::string& account, const AccountObject& a);
@@ -234,6 +238,7 @@ class World : private simulator::Nature {
   std::set<InstanceId> committed_;           // named by any entry ever
   std::map<std::pair<Lane, InstanceId>, Spans> wishes_;
   std::map<std::pair<Lane, InstanceId>, Spans> trials_;  // of requests in mode DryRun
+  std::map<std::string, PastAccount> accounts_before_;
   std::map<std::string, Spans> open_accounts_;
   std::map<std::string, Spans> at_home_;       // its key and its endpoint are the right ones
   std::map<InstanceId, Spans> milder_;         // a live request wants it recycled only
@@ -241,6 +246,7 @@ class World : private simulator::Nature {
   std::map<uint64_t, int> executed_;           // per entry
   std::map<uint64_t, Mono> created_;           // per entry
   int leaders_ = 0;
+  std::deque<Mono> led_{};                           // when they began
   std::map<std::string, size_t> dry_runs_executed_;  // by uid of the account
   // By lane, endpoint, credentials and id.
   std::map<std::tuple<Lane, std::string, std::string, InstanceId>, Sighted> sights_;
