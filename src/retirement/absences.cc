@@ -49,12 +49,19 @@ struct Census {
   size_t missing = 0;
 };
 
-/// What nobody looks for any more does not count.
-Census Count(const State& state, const Lane& lane, Now now) {
+/// What nobody looks for any more does not count; but what a person took for gone during the doubt
+/// goes on to count, or believing one would end the doubt about all others.
+bool CountsAsMissing(const Target& t, const LaneState& lane, Now now) {
+  if (!IsSuspicious(lane)) return IsMissing(t) && now.mono - t.seen_at <= kLongestAbsenceGap;
+  const Mono from = std::max(lane.suspicious_since, now.mono - kSuspiciousAbsence);
+  return t.seen_at >= from && HasVanished(t);
+}
+
+Census Count(const State& state, const LaneState& lane, Now now) {
   Census census;
   for (const auto& [id, t] : state.targets) {
-    if (!t.observed || t.seen_lane != lane) continue;
-    const bool missing = IsMissing(t) && now.mono - t.seen_at <= kLongestAbsenceGap;
+    if (!t.observed || t.seen_lane != lane.lane) continue;
+    const bool missing = CountsAsMissing(t, lane, now);
     census.missing += missing;
     census.known += missing || t.present;
   }
@@ -77,7 +84,7 @@ void CountMissing(State& state, LaneState& lane, Now now) {
   lane.census = now.mono;
   Account* account = state.FindAccount(lane.lane.account);
   if (account == nullptr) return;
-  const Census census = Count(state, lane.lane, now);
+  const Census census = Count(state, lane, now);
   const bool many =
       census.missing > kSuspiciousCount && census.missing * kSuspiciousShare > census.known;
   if (!many) {

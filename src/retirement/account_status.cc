@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "retirement/accept.h"
 #include "retirement/accounts.h"
 #include "retirement/members.h"
 #include "retirement/trouble.h"
@@ -95,10 +96,11 @@ AccountStatus RenderAccount(const State& state, const Account& a, Now now) {
   AccountStatus status;
   status.observed_generation = a.object.generation;
   status.installation = state.config.installation;
+  // It is ours from this write on, whoever had it before.
   const Holdup not_ready =
       a.not_ready.reason == "Claiming"
           ? Holdup{"CredentialsUnknown", "its credentials are being read", {}, false, false, false}
-          : a.not_ready;
+          : CheckReady(a, a.object.status.installation);
   AddCondition(status, a, "Ready", ReadyDraft(state, a, not_ready), now);
   AddCondition(status, a, "CredentialsValid", CredentialsDraft(a), now);
   CountWaiting(state, a, status);

@@ -97,7 +97,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
     ProbeNow(state, a, now);
   }
   // The alarm lasts until the parameter is not sent any more.
-  const bool alarmed = a.dry_run_executed || (is_new && ReadyReason(o) == kDryRunExecuted);
+  const bool alarmed = a.dry_run_executed || ReadyReason(o) == kDryRunExecuted;
   a.dry_run_executed = alarmed && o.spec.server_side_dry_run;
   if (is_new) {
     a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
@@ -303,14 +303,15 @@ bool IsProven(const Account& a, Now now) {
   return a.accepted_at != Mono{} && now.mono < a.accepted_at + kProvenFor;
 }
 
-bool OnCallRefused(State& state, Account& a, LaneState& lane, const Refusal& refusal,
-                   size_t members, Now now) {
+bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& refusal, Now now) {
+  LaneState& lane = state.LaneOf(entry.object.lane);
+  const size_t members = entry.targets.size();
   const FaultRule& rule = RuleOf(refusal.fault);
   if (std::exchange(a.refused_code, refusal.code) != refusal.code) a.refused_in_a_row = 0;
   ++a.refused_in_a_row;
   OnFailure(a, Work::kCall, lane.lane.region,
             {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members),
-             refusal.fault == Fault::kThrottled ? kRefusedAlike : 1},
+             refusal.fault == Fault::kThrottled ? kRefusedAlike : 1, entry.committed_at},
             now);
   if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);

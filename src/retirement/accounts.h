@@ -17,8 +17,8 @@ void OnAccountStatusWritten(State& state, const StatusWritten& event, Now now);
 void OnDescribeAnswer(State& state, Account& account, const Observed& event, Now now);
 /// What a refused TerminateInstances tells about the account, its lane, or both. True when it is
 /// not about the instances of the batch: those are sought no further.
-bool OnCallRefused(State& state, Account& account, LaneState& lane, const Refusal& refusal,
-                   size_t members, Now now);
+bool OnCallRefused(State& state, Account& account, const Entry& entry, const Refusal& refusal,
+                   Now now);
 /// A call was accepted so recently that a refusal is not about the account.
 bool IsProven(const Account& account, Now now);
 void OnCallAccepted(State& state, Account& account, LaneState& lane, Now now);

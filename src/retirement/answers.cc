@@ -53,7 +53,7 @@ void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, co
   entry.object.error_message = event.refusal.message;
   CountFutile(lane.ledger, now);
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 2}, now);
+            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 2, entry.committed_at}, now);
   AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
               now);
   ReassessEntry(state, entry, now);
@@ -182,7 +182,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
     MarkCalled(entry, false, now);
     return OnDryRunAnswer(state, account, CloseRejected(state, entry), refusal, now);
   }
-  const bool meets_everything = OnCallRefused(state, account, lane, refusal, members, now);
+  const bool meets_everything = OnCallRefused(state, account, entry, refusal, now);
   if (RuleOf(refusal.fault).may_have_worked) {
     return OnServiceFault(state, lane, entry, refusal, meets_everything, now);
   }
@@ -216,7 +216,7 @@ void OnRefusedUnseen(State& state, Account& account, Entry& entry, const Answere
   if (refusal.fault == Fault::kCredentials && entry.object.credential != account.credential) {
     return Abandon(state, entry, now);
   }
-  OnCallRefused(state, account, lane, refusal, entry.targets.size(), now);
+  OnCallRefused(state, account, entry, refusal, now);
   CountFutile(lane.ledger, now);
   entry.call_after = now.mono + BackOff(RuleOf(refusal.fault), entry.sends);
   if (refusal.fault != Fault::kThrottled) return Abandon(state, entry, now);
@@ -230,7 +230,7 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
   entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "not sent: " + event.refusal.message, true, 2}, now);
+            {"BreakerOpen", "not sent: " + event.refusal.message, true, 2, entry.committed_at}, now);
 }
 
 }  // namespace

@@ -186,20 +186,20 @@ std::optional<Wall> AgeingTime(const State& state, Now now) {
 
 /// Entries with effect live for the retention; those without for an hour, and not more than a
 /// hundred of them but the youngest, which may still tell of a call; the newest of a lane for ever.
-std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Wall time) {
+std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Now now) {
   std::vector<uint64_t> old;
   const auto newest_of = [](const auto& entries) {
     return entries.empty() ? 0 : entries.rbegin()->first;
   };
+  const auto time = AgeingTime(state, now);
   const uint64_t newest = std::max(newest_of(lane.ledger.closed), newest_of(lane.ledger.open));
   size_t futile = 0;
   for (auto it = lane.ledger.closed.rbegin(); it != lane.ledger.closed.rend(); ++it) {
     const Closed& closed = it->second;
-    const Millis age = time - closed.end;
-    bool is_old = age > state.config.batch_retention;
-    if (!closed.effect) {
-      is_old =
-          is_old || age > kFutileRetention || (++futile > kMostFutile && age > kMaxEffectLag * 2);
+    const Millis most = closed.effect ? state.config.batch_retention : kFutileRetention;
+    bool is_old = time && *time - closed.end > most;
+    if (!closed.effect && ++futile > kMostFutile) {
+      is_old = is_old || now.mono - closed.learnt > kMaxEffectLag * 2;
     }
     if (is_old && it->first != newest) old.push_back(it->first);
   }
@@ -210,13 +210,11 @@ void DeleteOld(State& state, Now now) {
   if (now.mono < state.retention_check) return;
   state.retention_check = now.mono + kRetentionInterval;
   SweepTargets(state, now);
-  const auto time = AgeingTime(state, now);
-  if (!time) return;
   bool deleted = false;
   for (auto& [key, lane] : state.lanes) {
     const Account* account = state.FindAccount(key.account);
     if (account != nullptr && IsForeign(state, *account)) continue;
-    for (const uint64_t sequence : OldOf(state, lane, *time)) {
+    for (const uint64_t sequence : OldOf(state, lane, now)) {
       state.Do(DeleteBatch{lane.lane, sequence});
       lane.ledger.closed.erase(sequence);
       deleted = true;

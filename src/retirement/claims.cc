@@ -33,8 +33,8 @@ bool IsDuplicateBlock(const MemberStatus& m) {
 }
 
 bool IsMistaken(const Target& t, const Claim& claim) {
-  // Also while it is to be looked at anew: until then nothing else is known.
-  if (!InSpec(claim) || t.seen_lane != claim.request->lane() || !t.present) return false;
+  // Whoever saw it, and although it is to be looked at anew: until then nothing else is known.
+  if (!InSpec(claim) || !t.present) return false;
   return !IsExpected(t, claim.request->spec.members[claim.member].expect.get());
 }
 

@@ -312,6 +312,7 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       }
       for (Target* t : entry.targets) {
         t->batch = event.sequence;
+        t->orphan = false;  // the log tells of it again
         ShowInBatch(state, *t, {MemberState::kSubmitted, Reason::kNone}, now);
       }
       lane.ledger.open.emplace(event.sequence, std::move(entry));

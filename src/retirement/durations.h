@@ -29,7 +29,7 @@ inline constexpr base::Millis kAbsenceGap = seconds{3};
 inline constexpr base::Millis kForeignAbsence = minutes{5};
 inline constexpr int kForeignAbsences = 4;
 inline constexpr base::Millis kAbsenceLook = seconds{60};
-inline constexpr base::Millis kLongestAbsenceGap = seconds{150};
+inline constexpr base::Millis kLongestAbsenceGap = seconds{100};
 // When more than a fifth of what a lane knows, and more than five, vanish at once: so long,
 // steadily.
 inline constexpr base::Millis kSuspiciousAbsence = minutes{30};

@@ -189,11 +189,11 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   // S5: a call of which only a status tells may have been accepted. Who asked before that was told
   // did not mean it.
   const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t);
-  if (t.orphan && t.sight.terminated_last && !asked) {
+  if (t.orphan && (t.sight.terminated_last || !IsPrepaid(t)) && !asked) {
     return Refused(
         Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
-        "its RetirementBatch was deleted, and the service shows a termination that may be "
-        "of that call; to call it again, annotate cvm-retirement.dev/requestedAt");
+        "its RetirementBatch was deleted, and the call that it stood for may have been accepted; "
+        "to call it again, annotate cvm-retirement.dev/requestedAt");
   }
   // S5: whatever is not prepaid gets one accepted call in its life.
   if (!IsPrepaid(t) && t.accepted) {
@@ -226,12 +226,13 @@ bool IsKnownFrom(const Target& t, const Viewpoint* from) {
                                         [&](const Viewpoint* v) { return Same(*v, *from); });
 }
 
-bool IsMissing(const Target& t) {
+bool HasVanished(const Target& t) {
   // What is in an open entry may have gone by a call of ours: it is no surprise.
-  const bool surprises =
-      !t.concluded && !t.accepted && !t.retired_before && t.place != Place::kBatch;
+  const bool surprises = !t.accepted && !t.retired_before && t.place != Place::kBatch;
   return t.observed && !t.present && surprises && IsKnownFrom(t, t.seen_from);
 }
+
+bool IsMissing(const Target& t) { return !t.concluded && HasVanished(t); }
 
 bool ShowsNewTermination(const Target& t) {
   if (!t.sight.terminated_last) return false;

@@ -68,7 +68,8 @@ bool LeftTheBin(const Target& target, Mono sent);
 bool IsExpected(const Target& target, const Expectation* expect);
 /// S8: it was seen from here once, or from where the same account looks.
 bool IsKnownFrom(const Target& target, const Viewpoint* from);
-/// Absent without an accepted call of ours, and not concluded yet.
+/// Absent without an accepted call of ours; missing as long as that is not concluded.
+bool HasVanished(const Target& target);
 bool IsMissing(const Target& target);
 /// A termination that was not there when it was packed, and that may be ours, whatever came of it.
 /// An answer may leave out the operation, so what one look showed counts for the next ones.

@@ -46,6 +46,7 @@ struct Entry {
 struct Closed {
   Wall end{};
   bool effect = false;  // it did something, or may have
+  Mono learnt{};
 };
 
 // A number has ten digits in a name.

@@ -62,6 +62,11 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   t.last_call_end = said.learnt;
 }
 
+/// Who committed the later entry of the same lane knew how the earlier one ended.
+bool IsInLater(const Target& t, const BatchObject& o) {
+  return t.place == Place::kBatch && t.batch_lane == o.lane && t.batch > o.sequence;
+}
+
 /// The entry of somebody else, or of an earlier process of ours: it may have been sent.
 void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   Entry entry;
@@ -72,12 +77,18 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   entry.epoch = state.stream_epochs[{Kind::kBatch, ""}];
   Entry& placed = lane.ledger.open[object.sequence] = std::move(entry);
   const History past = HistoryOf(state, object, now);
-  for (const BatchMember& m : placed.object.members) {
+  for (BatchMember& m : placed.object.members) {
     if (m.result != BatchResult::kNone) {
       LearnResult(state, m, past);
       continue;
     }
     Target& t = TargetOf(state, m.id);
+    if (IsInLater(t, placed.object)) {
+      m.result = BatchResult::kUnknown;
+      m.time = now.wall;
+      placed.dirty = true;
+      continue;
+    }
     t.place == Place::kBatch ? TakeOut(state, t, now) : LeavePlace(state, t);
     CancelLook(t);
     t.place = Place::kBatch;
@@ -115,7 +126,7 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
 
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
-  lane.ledger.closed[object.sequence] = {end, HasEffect(object)};
+  lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono};
   const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
 }
@@ -172,7 +183,9 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   if (finish.result == BatchResult::kNone) return now.mono + kBlockedLook;
   RecordResult(*entry, t, finish.result, now);
   Account* account = state.FindAccount(entry->object.lane.account);
-  const bool executed = entry->object.dry_run && finish.result != BatchResult::kUntouched;
+  // Also when its operation failed later.
+  const bool shown = finish.result != BatchResult::kUntouched || t.new_termination;
+  const bool executed = entry->object.dry_run && shown;
   if (executed && account != nullptr && !account->dry_run_executed) {
     OnDryRunExecuted(state, *account, *entry, now);
   }
@@ -283,7 +296,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
   }
   if (entry->stage != Stage::kClosed || entry->dirty) return;
-  lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object)};
+  lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono};
   lane.ledger.open.erase(event.sequence);
 }
 

@@ -26,7 +26,9 @@ constexpr const char* kMistaken =
     "or the id";
 
 /// T1: what holds a claim that may not act, if it is not what the whole request shows.
-MemberChange WhyIdle(const Target& t, const Request& r, bool waits) {
+MemberChange WhyIdle(const Target& t, const Claim& claim, bool waits) {
+  const Request& r = *claim.request;
+  const MemberStatus& m = MemberOf(claim);
   if (t.place == Place::kBatch) {
     return {MemberState::kWaiting, Reason::kAwaitingBatch,
             t.batch == 0 ? "it is being called for another request"
@@ -40,6 +42,8 @@ MemberChange WhyIdle(const Target& t, const Request& r, bool waits) {
     return {MemberState::kWaiting, Reason::kHeldByOther,
             "a hold on another request that names this instance"};
   }
+  // Who leads next must know that nobody has seen yet what became of its call.
+  if (t.orphan && m.batch != 0) return {MemberState::kWaiting, Reason::kAmbiguous};
   return {waits ? MemberState::kWaiting : MemberState::kPending};
 }
 
@@ -68,7 +72,7 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
   if (!InSpec(claim) || !r.IsAccepted()) return;
-  if (r.Executes() && IsSeenBy(t, r) && IsMistaken(t, claim) && t.place != Place::kBatch &&
+  if (r.Executes() && IsMistaken(t, claim) && t.place != Place::kBatch &&
       (!IsFinal(m.state) || m.state == MemberState::kBlocked)) {
     SetMember(state, r, claim.member, {MemberState::kBlocked, Reason::kExpectMismatch, kMistaken},
               now);
@@ -88,7 +92,7 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   }
   if (r.Executes()) {
     const bool waits = IsSeenBy(t, r) || !m.charge.empty() || m.state == MemberState::kWaiting;
-    SetMember(state, r, claim.member, WhyIdle(t, r, waits), now);
+    SetMember(state, r, claim.member, WhyIdle(t, claim, waits), now);
     return;
   }
   if (!IsSeenBy(t, r)) return;

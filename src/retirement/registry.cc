@@ -149,6 +149,12 @@ bool IsRefusal(const MemberStatus& m) {
          (m.state == MemberState::kFailed && m.reason != Reason::kResurrected);
 }
 
+/// What waits has been let go by its entry, unless it waits for the call itself.
+bool HasEnded(const MemberStatus& m) {
+  const bool waits = m.state == MemberState::kWaiting || m.state == MemberState::kPending;
+  return waits && m.reason != Reason::kAmbiguous && m.reason != Reason::kAwaitingBatch;
+}
+
 /// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way. Of
 /// numbers that the log cannot have had yet nothing is believed (S0).
 void SettleOrphans(State& state, Request& r, Now now) {
@@ -157,6 +163,7 @@ void SettleOrphans(State& state, Request& r, Now now) {
     Ledger& ledger = state.LaneOf(r.lane()).ledger;
     if (IsInLog(ledger, m.batch) || m.batch > ledger.highest + kMostAhead) continue;
     ledger.named = std::max(ledger.named, m.batch);
+    if (HasEnded(m)) continue;
     Target& t = TargetOf(state, m.id);
     if (t.place == Place::kBatch) continue;
     t.called = true;

@@ -84,7 +84,7 @@ struct Target {
   bool by_us = false;           // a call of ours named it and may have done what is seen
   bool retired_before = false;  // the log says that it was retired
   Mono retired_learnt{};        // when that was learnt
-  bool orphan = false;          // a status tells of a call whose entry is gone
+  bool orphan = false;          // a status tells of a call whose entry is gone, not of its end
   uint16_t attempts = 0;
   CloudRequestId request_id{};
   std::unique_ptr<const Sight> packed{};  // as it was when it was packed for the last call

@@ -71,6 +71,7 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
     }
   }
   t.last = now.mono;
+  t.committed = std::max(t.committed, failure.committed);
   t.suffices = failure.suffices;
   t.well_since = Mono{};
   ++t.failures;
@@ -94,9 +95,9 @@ void OnSuccess(Account& a, Work work, const std::string& region, Now now) {
   }
 }
 
-void OnEffect(Account& a, const std::string& region, Mono called, Now now) {
+void OnEffect(Account& a, const std::string& region, Mono committed, Now now) {
   const auto found = a.troubles.find({Work::kCall, region});
-  if (found != a.troubles.end() && found->second.last <= called) {
+  if (found != a.troubles.end() && found->second.committed <= committed) {
     OnSuccess(a, Work::kCall, region, now);
   }
 }

@@ -15,7 +15,7 @@ constexpr int kMostRefusedPerLeader = 5;
 constexpr size_t kMostWritesPerHour = 60;  // of one status, and for each of its members so many
 constexpr size_t kMostWritesPerMember = 15;
 constexpr size_t kMostWritesPerLeader = 6;  // who comes to lead finds out anew what is refused
-constexpr size_t kMostAccountWritesPerHour = 120;
+constexpr size_t kMostAccountWritesPerHour = 200;
 constexpr size_t kMostEventsPerHour = 60;
 constexpr size_t kMostLooksPerHour = 4'000;
 constexpr int kFirstRefusedLooks = 10;
@@ -181,8 +181,8 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
   }
   if (f.failures == 0) f.codes.clear();
   f.codes.try_emplace(code, now_);
-  // A single failure proves nothing, however long ago it was.
-  if (++f.failures <= 2) f.failing_since = now_;
+  // One or two failures prove nothing, however long ago they were.
+  if (++f.failures <= 3) f.failing_since = now_;
   f.last_failure = now_;
   const auto found = accounts_.find(account);
   if (found == accounts_.end() || f.failures < 3) return;
@@ -264,7 +264,8 @@ void World::InspectRequest(const RequestObject& r) {
 void World::InspectAccount(const AccountObject& a) {
   Effort& e = efforts_[a.name];
   while (!e.writes.empty() && e.writes.front() <= now_ - hours{1}) e.writes.pop_front();
-  if (e.writes.size() > kMostAccountWritesPerHour) Fail("E2: status writes of " + a.name);
+  const size_t leaders = CountSince(led_, now_ - hours{1});
+  if (e.writes.size() > kMostAccountWritesPerHour + kMostWritesPerLeader * leaders) Fail("E2: status writes of " + a.name);
   std::string reason;
   if (ReadyOf(a, &reason) != ConditionStatus::kFalse || !IsServed(a, kWorksAgain)) return;
   if (reason != "BreakerOpen" && !reason.ends_with("Failed") && reason != "CredentialsRejected") {

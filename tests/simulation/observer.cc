@@ -150,7 +150,7 @@ void World::JudgeCall(const Process& p, const Call& call) {
     if (!sights_.contains({call.lane, call.options.endpoint, call.credential, id})) {
       Fail("S8: " + text + " was never seen where it is called");
     }
-    if (!call.dry_run) JudgeRepeat(entry, id);
+    if (!call.dry_run && SlackOf(p) == Millis{0}) JudgeRepeat(entry, id);
   }
   JudgeWish(p, call);
 }
@@ -195,7 +195,7 @@ void World::JudgeRepeat(const BatchObject& entry, InstanceId id) {
   const auto last = last_calls_.find(id);
   if (last == last_calls_.end() || last->second.accepted == 0 || !last->second.clean) return;
   if (asked_at_[id] > last->second.at || meddled_at_[id] > last->second.at) return;
-  if (failed_operations_.contains(last->second.request_id)) return;
+  if (failed_operations_.contains(last->second.request_id) || now_ < beyond_until_) return;
   Fail("S8a: the accepted call for " + id.ToString() + " is repeated");
 }
 
@@ -237,11 +237,16 @@ void World::PrepareExecution(const std::vector<InstanceId>& ids) {
 void World::JudgeDryRun(const std::string& account, const std::vector<InstanceId>& ids) {
   const auto found = accounts_.find(account);
   if (found == accounts_.end()) return;
-  size_t& sum = dry_runs_executed_[found->second.uid];
-  // Who restores at once what went into the bin hides what the dry run did.
-  sum += size_t(std::count_if(ids.begin(), ids.end(),
-                              [&](InstanceId id) { return !meddled_at_.contains(id); }));
-  if (sum > 1) Fail("S10: a dry run destroyed more than one");
+  auto& executed = dry_runs_executed_[found->second.uid];
+  executed.insert(executed.end(), ids.begin(), ids.end());
+  // Who restores at once what went into the bin hides what the dry run did; what failed did nothing.
+  const auto counts = [&](InstanceId id) {
+    const simulator::Instance* i = cloud_.Find(id.ToString(), now_);
+    return !meddled_at_.contains(id) && i != nullptr && i->operation_state != "FAILED";
+  };
+  if (std::count_if(executed.begin(), executed.end(), counts) > 1) {
+    Fail("S10: a dry run destroyed more than one");
+  }
 }
 
 void World::JudgeExecution(const simulator::Execution& e) {
@@ -253,7 +258,7 @@ void World::JudgeExecution(const simulator::Execution& e) {
     charges.insert(instance->charge);
     LastCall& last = last_calls_[id];
     // Two bounds are the cloud's, and nobody sees what others did a moment ago.
-    const bool late = shape_.slow && (!last.clean || asked_at_[id] > last.at);
+    const bool late = now_ < beyond_until_ || (shape_.slow && (!last.clean || asked_at_[id] > last.at));
     const auto meddled = meddled_at_.find(id);
     const bool excused = late || closed_by_hand_.contains(id) ||
                          (meddled != meddled_at_.end() && meddled->second > now_ - kJustNow);

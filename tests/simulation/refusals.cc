@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cvm/errors.h"
+#include "retirement/durations.h"
 #include "simulation/world.h"
 #include "translate/cloud.h"
 
@@ -44,6 +45,7 @@ void World::ScheduleTrouble() {
   At(nullptr, Delay(600'000), [this] {
     if (Fault("a lane looks empty", 0.15)) {
       const Lane lane{AnAccount(), ARegion()};
+      empty_since_[lane] = now_;
       empty_until_[lane] = now_ + seconds{10} +
                            (shape_.big && random_.Chance(0.5) ? Delay(1'490'000) : Delay(60'000));
       Trace("lane " + lane.account + "/" + lane.region + " looks empty");
@@ -117,6 +119,31 @@ Refusal World::RefusalOf(const std::string& code, const std::vector<InstanceId>&
   return r;
 }
 
+/// Whether nobody could tell that it is the answers that are wrong: what is in an open entry may
+/// have gone by its call, and of the rest there are too few.
+bool World::IsTooFewToDoubt(const Lane& lane) const {
+  for (const auto& [key, entry] : batches_) {
+    if (key.first == lane && !IsClosed(entry.object.phase)) return true;
+  }
+  std::set<InstanceId> awaited;
+  for (const auto& [key, r] : requests_) {
+    if (Lane{r.spec.account, r.spec.region} != lane || !IsLetIn(r)) continue;
+    for (const MemberStatus& m : r.status.members) {
+      if (!IsFinal(m.state)) awaited.insert(m.id);
+    }
+  }
+  return awaited.size() <= 2 * kSuspiciousCount;
+}
+
+/// Longer than absence takes to be believed only what can be doubted looks empty.
+bool World::LooksEmpty(const Lane& lane) {
+  const auto empty = empty_until_.find(lane);
+  if (empty == empty_until_.end() || now_ >= empty->second) return false;
+  if (now_ < empty_since_[lane] + kLongMiss || !IsTooFewToDoubt(lane)) return true;
+  empty_until_.erase(empty);
+  return false;
+}
+
 /// A called instance is missed for a moment only: its absence is what is waited for.
 bool World::Misses(const Lane& lane, InstanceId id) {
   const bool steady = now_ >= missed_until_[id] + kBetweenMisses;
@@ -124,9 +151,7 @@ bool World::Misses(const Lane& lane, InstanceId id) {
   if (steady && !touched_.contains(id) && Fault("an instance is missing for long", 0.02)) {
     missed_until_[id] = now_ + Delay(kLongMiss.count());
   }
-  const auto empty = empty_until_.find(lane);
-  const bool all = empty != empty_until_.end() && now_ < empty->second;
-  const bool missed = all || now_ < missed_until_[id];
+  const bool missed = LooksEmpty(lane) || now_ < missed_until_[id];
   if (missed && touched_.contains(id)) missed_.insert(id);
   return missed;
 }

@@ -99,7 +99,8 @@ std::string World::WrongBlock(const RequestObject& r, const MemberStatus& m) {
   const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
   if (i == nullptr || i->gone) return "gone";
   if (m.reason == Reason::kInstanceProtected && i->protected_from_termination) return "";
-  if (m.reason == Reason::kVerifyDeadlineExceeded && touched_.contains(m.id)) return "";
+  const bool called = touched_.contains(m.id) || orphans_.contains(m.id);
+  if (m.reason == Reason::kVerifyDeadlineExceeded && called) return "";
   for (const MemberSpec& s : r.spec.members) {
     if (m.reason != Reason::kExpectMismatch || s.id != m.id || !s.expect) continue;
     const bool name = s.expect->name.empty() || s.expect->name == i->name;

@@ -1,3 +1,4 @@
+#include "retirement/durations.h"
 #include "simulation/world.h"
 
 namespace simulation {
@@ -65,7 +66,9 @@ Millis World::EffectDelay() {
 
 Millis World::DescribeLag() {
   if (!Fault("describe lags", 0.2)) return Millis{0};
-  return shape_.slow && random_.Chance(0.1) ? Delay(90'000) : Delay(30'000);
+  const Millis lag = shape_.slow && random_.Chance(0.1) ? Delay(90'000) : Delay(30'000);
+  if (lag > kMaxEffectLag) beyond_until_ = now_ + minutes{3};
+  return lag;
 }
 
 std::vector<std::string> World::Passing() {

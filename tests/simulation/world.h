@@ -111,6 +111,8 @@ class World : private simulator::Nature {
   void ScheduleTrouble();
   const Trouble* TroubleOf(const Lane& lane, const std::vector<InstanceId>& ids, bool call) const;
   Refusal RefusalOf(const std::string& code, const std::vector<InstanceId>& offenders);
+  bool IsTooFewToDoubt(const Lane& lane) const;
+  bool LooksEmpty(const Lane& lane);
   bool Misses(const Lane& lane, InstanceId id);
 
   // users.cc
@@ -220,6 +222,7 @@ class World : private simulator::Nature {
   simulator::Cloud cloud_;
   std::vector<InstanceId> ids_;
   std::vector<Trouble> troubles_;
+  std::map<Lane, Mono> empty_since_;
   std::map<Lane, Mono> empty_until_;         // DescribeInstances shows nothing of a lane
   std::map<InstanceId, Mono> missed_until_;  // it misses an instance for a moment
   Mono date_behind_until_{};
@@ -232,6 +235,8 @@ class World : private simulator::Nature {
   std::map<InstanceId, Mono> asked_at_;      // when somebody asked to look again
   std::map<InstanceId, Mono> meddled_at_;    // when others last changed it
   std::set<InstanceId> touched_;             // a call of ours executed, or may have
+  Mono beyond_until_{};                      // the cloud broke a bound of its own not long ago
+  std::set<InstanceId> orphans_;             // of an open entry that was deleted by hand
   std::set<InstanceId> restored_;            // others took it out of the bin
   std::set<InstanceId> missed_;              // not shown after a call was executed
   std::set<InstanceId> refused_;             // for reasons that end as Failed
@@ -247,7 +252,7 @@ class World : private simulator::Nature {
   std::map<uint64_t, Mono> created_;           // per entry
   int leaders_ = 0;
   std::deque<Mono> led_{};                           // when they began
-  std::map<std::string, size_t> dry_runs_executed_;  // by uid of the account
+  std::map<std::string, std::vector<InstanceId>> dry_runs_executed_;  // by uid of the account
   // By lane, endpoint, credentials and id.
   std::map<std::tuple<Lane, std::string, std::string, InstanceId>, Sighted> sights_;
   std::map<InstanceId, Mono> judged_at_;  // when the service last looked at it for a call
