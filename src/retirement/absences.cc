@@ -53,7 +53,8 @@ struct Census {
 /// goes on to count, or believing one would end the doubt about all others.
 bool CountsAsMissing(const Target& t, const LaneState& lane, Now now) {
   if (!IsSuspicious(lane)) return IsMissing(t) && now.mono - t.seen_at <= kLongestAbsenceGap;
-  const Mono from = std::max(lane.suspicious_since, now.mono - kSuspiciousAbsence);
+  const Mono begun = lane.suspicious_since - kLongestAbsenceGap;
+  const Mono from = std::max(begun, now.mono - kSuspiciousAbsence);
   return t.seen_at >= from && HasVanished(t);
 }
 

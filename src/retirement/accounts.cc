@@ -193,8 +193,9 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   if (a == nullptr || !a->exists) return;
   if (event.secret_name != a->object.spec.secret_name) return;  // of an earlier spec
   const bool first = !a->credentials_read;
-  const bool repaired = a->credential_revision != event.revision;
-  a->credential_revision = event.revision;
+  // What was missing for a while and comes back as it was is no repair.
+  const bool repaired = !event.revision.empty() && a->credential_revision != event.revision;
+  if (repaired) a->credential_revision = event.revision;
   const bool changed = a->credential != event.credential;
   a->credential_error = event.error;
   const std::string& before = first ? a->recorded_credential : a->credential;
@@ -206,7 +207,7 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   // What an earlier process found out about these very credentials stands.
   const bool as_before =
       first && (a->recorded_credential.empty() || a->recorded_credential == event.credential);
-  if ((changed || repaired) && !as_before) {
+  if (repaired && !as_before) {
     a->credentials_breaker.Heal();
     a->calls_breaker.Heal();
     ProbeNow(state, *a, now);
@@ -231,11 +232,17 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
     a.looks_after = Mono{};
     a.describe.OnSuccess(now.mono);
     OnSuccess(a, Work::kLook, event.lane.region, now);
-    if (event.credential == a.credential) AcceptCredentials(state, a, now);
+    if (event.credential != a.credential) return;
+    OnCredentialsAccepted(a, now);
+    AcceptCredentials(state, a, now);
     return;
   }
   const auto& refusal = std::get<Refusal>(event.answer);
-  if (refusal.fault == Fault::kCredentials && event.credential != a.credential) return;
+  if (refusal.fault == Fault::kCredentials && event.credential != a.credential) {
+    ++a.refused_looks;
+    AskCredentials(state, a, now);
+    return PauseLooks(a, now);
+  }
   if (++a.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
   OnFailure(a, Work::kLook, event.lane.region, {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
@@ -311,7 +318,7 @@ bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& 
   ++a.refused_in_a_row;
   OnFailure(a, Work::kCall, lane.lane.region,
             {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members),
-             refusal.fault == Fault::kThrottled ? kRefusedAlike : 1, entry.committed_at},
+             refusal.fault == Fault::kThrottled ? kRefusedAlike : 1, entry.sent_at},
             now);
   if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);

@@ -53,7 +53,8 @@ void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, co
   entry.object.error_message = event.refusal.message;
   CountFutile(lane.ledger, now);
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 2, entry.committed_at}, now);
+            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 2, entry.sent_at},
+            now);
   AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
               now);
   ReassessEntry(state, entry, now);
@@ -230,7 +231,7 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
   entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "not sent: " + event.refusal.message, true, 2, entry.committed_at}, now);
+            {"BreakerOpen", "not sent: " + event.refusal.message, true, 2, entry.sent_at}, now);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ Mono SendBefore(const State& state, const Account& account, const Entry& entry, 
   return until - kFenceMargin;
 }
 
-void Send(State& state, Account& account, Entry& entry, Mono send_before) {
+void Send(State& state, Account& account, Entry& entry, Mono send_before, Now now) {
   Call call{entry.object.lane,
             entry.object.sequence,
             entry.options,
@@ -48,6 +48,7 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before) {
   state.LaneOf(entry.object.lane).breaker.OnSend();
   entry.stage = Stage::kCalling;
   ++entry.sends;
+  entry.sent_at = now.mono;
   state.Do(Tally{Tally::What::kBatchSize, entry.object.lane, "", double(call.ids.size())});
   state.Do(std::move(call));
 }
@@ -73,7 +74,7 @@ void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, N
   if (!ConfirmView(state, account, entry, now) || until <= now.mono) return;
   if (!AllStillPacked(state, entry, now)) return Abandon(state, entry, now);
   if (!account.terminate.TryTake(now.mono)) return;
-  Send(state, account, entry, until);
+  Send(state, account, entry, until, now);
 }
 
 /// Lanes of one account share its rate, and so how far ahead is committed.

@@ -31,6 +31,7 @@ struct Entry {
   std::vector<Target*> targets{};  // in the order of object.members
   Mono fresh_until{};              // the sights of all members justify a call until then
   Mono committed_at{};
+  Mono sent_at{};       // the last attempt
   Mono confirmed_at{};  // when the live read that confirmed its requests was sent
   uint64_t confirm_token = 0;
   Mono call_after{};     // wait after a throttled or failed attempt

@@ -191,7 +191,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   }
   const bool called_here = entry->object.holder == state.config.holder;
   if (account != nullptr && called_here && finish.result != BatchResult::kUntouched) {
-    OnEffect(*account, entry->object.lane.region, entry->committed_at, now);
+    OnEffect(*account, entry->object.lane.region, entry->sent_at, now);
   }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;

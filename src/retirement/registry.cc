@@ -149,8 +149,10 @@ bool IsRefusal(const MemberStatus& m) {
          (m.state == MemberState::kFailed && m.reason != Reason::kResurrected);
 }
 
-/// What waits has been let go by its entry, unless it waits for the call itself.
+/// What waits, or was planned by a dry run of the service, has been let go by its entry; unless it
+/// waits for the call itself.
 bool HasEnded(const MemberStatus& m) {
+  if (m.state == MemberState::kPlanned) return true;
   const bool waits = m.state == MemberState::kWaiting || m.state == MemberState::kPending;
   return waits && m.reason != Reason::kAmbiguous && m.reason != Reason::kAwaitingBatch;
 }

@@ -9,6 +9,7 @@
 #include "retirement/claims.h"
 #include "retirement/crowd.h"
 #include "retirement/durations.h"
+#include "retirement/entries.h"
 #include "retirement/members.h"
 #include "retirement/outcomes.h"
 #include "retirement/sights.h"
@@ -307,7 +308,9 @@ bool ReassessCrowds(State& state, Now now) {
     const auto found = state.targets.find(id);
     if (found == state.targets.end()) continue;
     ShowCharge(found->second);
-    Reassess(state, found->second, now);
+    // Who waited for a place may have been removed from its request meanwhile.
+    found->second.place == Place::kBatch ? Reassess(state, found->second, now)
+                                         : ReassessIds(state, {id}, now);
   }
   return state.again.empty();
 }

@@ -71,7 +71,7 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
     }
   }
   t.last = now.mono;
-  t.committed = std::max(t.committed, failure.committed);
+  t.sent = std::max(t.sent, failure.sent);
   t.suffices = failure.suffices;
   t.well_since = Mono{};
   ++t.failures;
@@ -95,9 +95,18 @@ void OnSuccess(Account& a, Work work, const std::string& region, Now now) {
   }
 }
 
-void OnEffect(Account& a, const std::string& region, Mono committed, Now now) {
+void OnCredentialsAccepted(Account& a, Now now) {
+  std::vector<std::string> regions;
+  for (const auto& [key, t] : a.troubles) {
+    const bool theirs = t.reason == ReadyReasonOf(Fault::kCredentials);
+    if (key.first == Work::kLook && theirs) regions.push_back(key.second);
+  }
+  for (const std::string& region : regions) OnSuccess(a, Work::kLook, region, now);
+}
+
+void OnEffect(Account& a, const std::string& region, Mono sent, Now now) {
   const auto found = a.troubles.find({Work::kCall, region});
-  if (found != a.troubles.end() && found->second.committed <= committed) {
+  if (found != a.troubles.end() && found->second.sent <= sent) {
     OnSuccess(a, Work::kCall, region, now);
   }
 }

@@ -13,14 +13,16 @@ struct Failure {
   std::string message{};
   bool of_account = true;  // false: it is about instances; the account is served all the same
   int suffices = 1;        // so many in a row show that it lasts
-  Mono committed{};        // of a call: when its entry was committed
+  Mono sent{};             // of a call
 };
 
 /// Looks, commits or calls of this region fail; a success ends that.
 void OnFailure(Account& account, Work work, const std::string& region, Failure failure, Now now);
 void OnSuccess(Account& account, Work work, const std::string& region, Now now);
-/// A call whose entry was committed then is seen to have worked: what failed until it is over.
-void OnEffect(Account& account, const std::string& region, Mono committed, Now now);
+/// What looks of any region were refused for because of the credentials is over.
+void OnCredentialsAccepted(Account& account, Now now);
+/// A call that was sent then is seen to have worked: what failed until it is over.
+void OnEffect(Account& account, const std::string& region, Mono sent, Now now);
 /// Forgets what was not tried again for long; tells what has lasted.
 void DriveTrouble(State& state, Account& account, Now now);
 Mono NextTrouble(const State& state, const Account& account);

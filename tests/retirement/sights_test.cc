@@ -92,12 +92,14 @@ TEST_F(EngineTest, ALateAnswerFromElsewhereProvesNoAbsence) {
 
 // S4, S5: the entry was deleted by hand, its status still speaks of it; it may be on its way.
 TEST_F(EngineTest, AStatusStandsInForADeletedEntry) {
-  for (const MemberState left : {MemberState::kVerifying, MemberState::kWaiting}) {
+  using S = MemberState;
+  for (const auto& [left, why] :
+       {std::pair(S::kVerifying, Reason::kNone), std::pair(S::kWaiting, Reason::kAmbiguous)}) {
     for (const bool removed : {false, true}) {
       RequestObject r = Request("r", {"ins-00000001", "ins-00000002"});
       r.status.observed_generation = 1;
       r.status.accepted = now_.wall;
-      for (const MemberSpec& m : r.spec.members) r.status.members.push_back({m.id, left});
+      for (const MemberSpec& m : r.spec.members) r.status.members.push_back({m.id, left, why});
       r.status.members[1].batch = 3;
       if (removed) r.spec.members.pop_back();
       engine_ = Engine(Config{{}, hours{720}, "operator", "me", {""}});

@@ -265,7 +265,8 @@ void World::InspectAccount(const AccountObject& a) {
   Effort& e = efforts_[a.name];
   while (!e.writes.empty() && e.writes.front() <= now_ - hours{1}) e.writes.pop_front();
   const size_t leaders = CountSince(led_, now_ - hours{1});
-  if (e.writes.size() > kMostAccountWritesPerHour + kMostWritesPerLeader * leaders) Fail("E2: status writes of " + a.name);
+  if (e.writes.size() > kMostAccountWritesPerHour + kMostWritesPerLeader * leaders)
+    Fail("E2: status writes of " + a.name);
   std::string reason;
   if (ReadyOf(a, &reason) != ConditionStatus::kFalse || !IsServed(a, kWorksAgain)) return;
   if (reason != "BreakerOpen" && !reason.ends_with("Failed") && reason != "CredentialsRejected") {

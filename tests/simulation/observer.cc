@@ -239,7 +239,8 @@ void World::JudgeDryRun(const std::string& account, const std::vector<InstanceId
   if (found == accounts_.end()) return;
   auto& executed = dry_runs_executed_[found->second.uid];
   executed.insert(executed.end(), ids.begin(), ids.end());
-  // Who restores at once what went into the bin hides what the dry run did; what failed did nothing.
+  // Who restores at once what went into the bin hides what the dry run did; what failed did
+  // nothing.
   const auto counts = [&](InstanceId id) {
     const simulator::Instance* i = cloud_.Find(id.ToString(), now_);
     return !meddled_at_.contains(id) && i != nullptr && i->operation_state != "FAILED";
@@ -258,7 +259,8 @@ void World::JudgeExecution(const simulator::Execution& e) {
     charges.insert(instance->charge);
     LastCall& last = last_calls_[id];
     // Two bounds are the cloud's, and nobody sees what others did a moment ago.
-    const bool late = now_ < beyond_until_ || (shape_.slow && (!last.clean || asked_at_[id] > last.at));
+    const bool late =
+        now_ < beyond_until_ || (shape_.slow && (!last.clean || asked_at_[id] > last.at));
     const auto meddled = meddled_at_.find(id);
     const bool excused = late || closed_by_hand_.contains(id) ||
                          (meddled != meddled_at_.end() && meddled->second > now_ - kJustNow);

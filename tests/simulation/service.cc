@@ -195,7 +195,10 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
   const bool sees = IsOurs(key) && call.options.endpoint == kHome;
   if (sees && call.dry_run && dry_run_attitude_ == 0) {
     reply = cloud_.Check(request, now_);
-    if (reply.ok()) reply = {"DryRunOperation", "The request would have succeeded."};
+    if (reply.ok()) {
+      reply = {"DryRunOperation", "The request would have succeeded."};
+      efforts_[call.lane.account].last_accepted = now_;
+    }
   } else if (sees && call.dry_run && dry_run_attitude_ == 2) {
     reply = {"UnknownParameter", "The parameter DryRun is not known."};
   } else if (sees) {

@@ -1,5 +1,6 @@
-#include "retirement/durations.h"
 #include "simulation/world.h"
+
+#include "retirement/durations.h"
 
 namespace simulation {
 namespace {

@@ -251,7 +251,7 @@ class World : private simulator::Nature {
   std::map<uint64_t, int> executed_;           // per entry
   std::map<uint64_t, Mono> created_;           // per entry
   int leaders_ = 0;
-  std::deque<Mono> led_{};                           // when they began
+  std::deque<Mono> led_{};                                            // when they began
   std::map<std::string, std::vector<InstanceId>> dry_runs_executed_;  // by uid of the account
   // By lane, endpoint, credentials and id.
   std::map<std::tuple<Lane, std::string, std::string, InstanceId>, Sighted> sights_;
