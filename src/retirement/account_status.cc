@@ -20,11 +20,14 @@ struct Draft {
 /// T1: what keeps the account from working, first of all what stops it.
 std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
   const auto kFalse = ConditionStatus::kFalse;
-  if (!not_ready.reason.empty()) return Draft{kFalse, not_ready.reason, not_ready.message};
   const Trouble* trouble = ToldTrouble(a, "");
-  if (trouble != nullptr && trouble->of_account) {
-    return Draft{kFalse, trouble->told_reason, trouble->told_message};
+  const bool told = trouble != nullptr && trouble->of_account;
+  // What refuses the looks may have changed since the credentials were rejected.
+  const bool of_looks = told && not_ready.reason == ReadyReasonOf(Fault::kCredentials);
+  if (!not_ready.reason.empty() && !of_looks) {
+    return Draft{kFalse, not_ready.reason, not_ready.message};
   }
+  if (told) return Draft{kFalse, trouble->told_reason, trouble->told_message};
   if (a.calls_breaker.open()) {
     return Draft{kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
   }

@@ -349,6 +349,7 @@ void ProbeNow(State& state, Account& a, Now now) {
   a.calls_breaker.ProbeNow(now.mono);
   a.credentials_breaker.ProbeNow(now.mono);
   a.looks_after = std::min(a.looks_after, now.mono);
+  for (auto& [key, trouble] : a.troubles) trouble.retold = 0;
   for (const std::string& region : a.lanes) {
     LaneState& lane = state.LaneOf({a.object.name, region});
     lane.breaker.ProbeNow(now.mono);

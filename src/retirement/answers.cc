@@ -181,6 +181,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
   entry.object.error_message = refusal.message;
   if (EndsDryRun(entry, refusal)) {
     MarkCalled(entry, false, now);
+    if (refusal.fault == Fault::kDryRunOk) OnCallAccepted(state, account, lane, now);
     return OnDryRunAnswer(state, account, CloseRejected(state, entry), refusal, now);
   }
   const bool meets_everything = OnCallRefused(state, account, entry, refusal, now);

@@ -142,35 +142,43 @@ bool IsInLog(const Ledger& ledger, uint64_t sequence) {
   return ledger.open.contains(sequence) || ledger.closed.contains(sequence);
 }
 
-/// What the service refused by its words has certainly ended.
-bool IsRefusal(const MemberStatus& m) {
-  return (m.state == MemberState::kBlocked && m.reason != Reason::kVerifyDeadlineExceeded &&
-          m.reason != Reason::kDuplicateRequest && m.reason != Reason::kExpectMismatch) ||
-         (m.state == MemberState::kFailed && m.reason != Reason::kResurrected);
-}
-
-/// What waits, or was planned by a dry run of the service, has been let go by its entry; unless it
-/// waits for the call itself.
-bool HasEnded(const MemberStatus& m) {
-  if (m.state == MemberState::kPlanned) return true;
-  const bool waits = m.state == MemberState::kWaiting || m.state == MemberState::kPending;
-  return waits && m.reason != Reason::kAmbiguous && m.reason != Reason::kAwaitingBatch;
+/// Whether it tells of a call without telling how that ended.
+bool IsUnended(const MemberStatus& m) {
+  switch (m.state) {
+    case MemberState::kSubmitted:
+    case MemberState::kVerifying:
+      return true;
+    case MemberState::kWaiting:
+      return m.reason == Reason::kAmbiguous || m.reason == Reason::kAwaitingBatch;
+    case MemberState::kBlocked:
+      return m.reason == Reason::kVerifyDeadlineExceeded;
+    case MemberState::kPending:
+    case MemberState::kRetired:
+    case MemberState::kRecycled:
+    case MemberState::kFailed:
+    case MemberState::kCancelled:
+    case MemberState::kPlanned:
+      return false;
+  }
+  __builtin_unreachable();
 }
 
 /// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way. Of
 /// numbers that the log cannot have had yet nothing is believed (S0).
 void SettleOrphans(State& state, Request& r, Now now) {
   for (const MemberStatus& m : r.members) {
-    if (m.batch == 0 || IsRefusal(m)) continue;
+    if (m.batch == 0) continue;
     Ledger& ledger = state.LaneOf(r.lane()).ledger;
     if (IsInLog(ledger, m.batch) || m.batch > ledger.highest + kMostAhead) continue;
     ledger.named = std::max(ledger.named, m.batch);
-    if (HasEnded(m)) continue;
+    if (!IsUnended(m)) continue;
     Target& t = TargetOf(state, m.id);
     if (t.place == Place::kBatch) continue;
     t.called = true;
     t.by_us = true;
     t.orphan = true;
+    // S5: also when the entry is written again without its answer.
+    t.accepted = t.accepted || m.reason == Reason::kVerifyDeadlineExceeded;
     t.last_call_end = now.mono;
     // The longest that an entry may have said.
     t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;

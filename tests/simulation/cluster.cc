@@ -47,6 +47,7 @@ Committed World::Create(Process&, const BatchObject& batch) {
       before != vanished_.end() && before->second.object.signed_at == stored.signed_at;
   batches_[key] = {stored, again ? before->second.birth : ++order_, now_, base::kNever};
   if (!again) created_[order_] = now_;
+  ever_.insert(key);
   Trace("create " + BatchName(batch.lane, batch.sequence) + " by " + batch.holder);
   for (const BatchMember& m : stored.members) {
     committed_.insert(m.id);

@@ -258,9 +258,11 @@ void World::JudgeExecution(const simulator::Execution& e) {
     const simulator::Instance* instance = cloud_.Find(e.ids[i], e.at);
     charges.insert(instance->charge);
     LastCall& last = last_calls_[id];
-    // Two bounds are the cloud's, and nobody sees what others did a moment ago.
-    const bool late =
-        now_ < beyond_until_ || (shape_.slow && (!last.clean || asked_at_[id] > last.at));
+    // Two bounds are the cloud's, and nobody sees what others did a moment ago. Who deletes the
+    // record of a call and then asks for another one gets it.
+    const bool asked = asked_at_[id] > last.at;
+    const bool late = now_ < beyond_until_ || (shape_.slow && (!last.clean || asked)) ||
+                      (asked && orphans_.contains(id));
     const auto meddled = meddled_at_.find(id);
     const bool excused = late || closed_by_hand_.contains(id) ||
                          (meddled != meddled_at_.end() && meddled->second > now_ - kJustNow);

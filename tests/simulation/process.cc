@@ -139,7 +139,7 @@ void World::Feed(Process& p, const Event& event) {
 void World::Perform(Process& p, const Action& action) {
   const auto* commit = std::get_if<Commit>(&action);
   // What was deleted by hand may be written again.
-  const bool begins = commit && !vanished_.contains({commit->batch.lane, commit->batch.sequence});
+  const bool begins = commit && !ever_.contains({commit->batch.lane, commit->batch.sequence});
   if (p.stopping && (begins || std::holds_alternative<Call>(action))) {
     Trace(commit ? "commits " + BatchName(commit->batch.lane, commit->batch.sequence) : "calls");
     Fail("stop: something is begun after it was asked to end");

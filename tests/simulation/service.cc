@@ -197,7 +197,7 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
     reply = cloud_.Check(request, now_);
     if (reply.ok()) {
       reply = {"DryRunOperation", "The request would have succeeded."};
-      efforts_[call.lane.account].last_accepted = now_;
+      if (!fails) efforts_[call.lane.account].last_accepted = now_;
     }
   } else if (sees && call.dry_run && dry_run_attitude_ == 2) {
     reply = {"UnknownParameter", "The parameter DryRun is not known."};

@@ -204,9 +204,7 @@ void World::ActOnLog() {
   if (!Fault(open ? "open batch deleted by hand" : "batch deleted by hand", 1)) return;
   Trace("delete " + BatchName(lane, sequence));
   if (open) vanished_[it->first] = it->second;
-  for (const BatchMember& m : it->second.object.members) {
-    if (open) orphans_.insert(m.id);
-  }
+  for (const BatchMember& m : it->second.object.members) orphans_.insert(m.id);
   batches_.erase(it);
   ++version_;
   Publish(Kind::kBatch, BatchGone{lane, sequence});

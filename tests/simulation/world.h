@@ -216,6 +216,7 @@ class World : private simulator::Nature {
   std::map<RequestKey, RequestObject> requests_;
   std::map<std::string, AccountObject> accounts_;
   std::map<EntryKey, StoredEntry> batches_;
+  std::set<EntryKey> ever_;
   std::map<EntryKey, StoredEntry> vanished_;    // deleted by hand while open
   std::map<std::string, std::string> secrets_;  // by the Secret's name: the key in it
 
@@ -236,7 +237,7 @@ class World : private simulator::Nature {
   std::map<InstanceId, Mono> meddled_at_;    // when others last changed it
   std::set<InstanceId> touched_;             // a call of ours executed, or may have
   Mono beyond_until_{};                      // the cloud broke a bound of its own not long ago
-  std::set<InstanceId> orphans_;             // of an open entry that was deleted by hand
+  std::set<InstanceId> orphans_;             // of an entry that was deleted by hand
   std::set<InstanceId> restored_;            // others took it out of the bin
   std::set<InstanceId> missed_;              // not shown after a call was executed
   std::set<InstanceId> refused_;             // for reasons that end as Failed
