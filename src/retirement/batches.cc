@@ -1,10 +1,12 @@
 #include "retirement/batches.h"
 
 #include <algorithm>
+#include <set>
 
 #include "retirement/accounts.h"
 #include "retirement/commits.h"
 #include "retirement/entries.h"
+#include "retirement/members.h"
 #include "retirement/targets.h"
 
 namespace retirement {
@@ -185,6 +187,18 @@ std::optional<Wall> AgeingTime(const State& state, Now now) {
   return std::min(*service, now.wall);
 }
 
+/// What statuses tell of unended calls although nobody who serves them could write their end.
+std::set<uint64_t> AwaitedIn(const State& state, const Lane& lane) {
+  std::set<uint64_t> awaited;
+  for (const auto& [key, r] : state.requests) {
+    if (r->admitted || r->lane() != lane) continue;
+    for (const MemberStatus& m : r->members) {
+      if (IsUnended(m)) awaited.insert(m.batch);
+    }
+  }
+  return awaited;
+}
+
 /// Entries with effect live for the retention; those without for an hour, and not more than a
 /// hundred of them but the youngest, which may still tell of a call; the newest of a lane for ever.
 std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Now now) {
@@ -204,6 +218,9 @@ std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Now now) 
     }
     if (is_old && it->first != newest) old.push_back(it->first);
   }
+  if (old.empty()) return old;
+  const std::set<uint64_t> awaited = AwaitedIn(state, lane.lane);
+  std::erase_if(old, [&](uint64_t sequence) { return awaited.contains(sequence); });
   return old;
 }
 

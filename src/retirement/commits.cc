@@ -269,7 +269,7 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
   entry->dirty = true;
   if (event.outcome == Outcome::kCreated) entry->object.version = event.version;
   if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
-  if (event.outcome != Outcome::kCreated) entry->record_after = now.mono + kCommitRetry;
+  if (event.outcome != Outcome::kCreated) RecordLater(*entry, now);
   const bool failed = event.outcome == Outcome::kFailed || event.outcome == Outcome::kInvalid;
   if (Account* account = state.FindAccount(event.lane.account)) {
     failed ? TellNotWritable(*account, event, now)

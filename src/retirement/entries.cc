@@ -108,6 +108,13 @@ void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
   }
 }
 
+void RecordLater(Entry& entry, Now now) {
+  constexpr int kMostDoublings = 6;  // to about a minute
+  entry.record_after =
+      now.mono + seconds{1} * (1 << std::min(entry.failed_records, kMostDoublings));
+  ++entry.failed_records;
+}
+
 void EndByHand(State& state, Entry& entry, Now now) {
   for (Target* t : entry.targets) RecordResult(entry, *t, BatchResult::kUnknown, now);
   entry.object.error_code = kClosedByHand;

@@ -31,6 +31,8 @@ void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now);
 void Abandon(State& state, Entry& entry, Now now);
 void DropDraft(State& state, LaneState& lane, Now now);
 
+/// E0: what the kube-apiserver refuses to record is tried again at growing intervals.
+void RecordLater(Entry& entry, Now now);
 /// A person ends an entry as it stands: what was not observed is Unknown, and judged anew.
 void EndByHand(State& state, Entry& entry, Now now);
 inline constexpr const char* kClosedByHand = "ClosedByHand";  // an entry's error code

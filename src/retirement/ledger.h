@@ -41,6 +41,7 @@ struct Entry {
   bool dirty = false;    // the record says less than we know
   bool recording = false;
   Mono record_after{};
+  int failed_records = 0;  // in a row
 };
 
 /// What is kept of a closed entry, for its deletion.

@@ -285,13 +285,14 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
   entry->recording = false;
   if (!event.written) {
     entry->dirty = true;
-    entry->record_after = now.mono + seconds{1};
+    RecordLater(*entry, now);
     if (!event.missing) return;
     if (entry->stage != Stage::kClosed) {
       return OnBatchGone(state, {event.lane, event.sequence}, now);
     }
     entry->dirty = false;
   } else {
+    entry->failed_records = 0;
     entry->object.version = event.version;
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
   }

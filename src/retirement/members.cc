@@ -97,6 +97,26 @@ void UpdatePhase(State& state, Request& r) {
   r.phase = phase;
 }
 
+bool IsUnended(const MemberStatus& m) {
+  switch (m.state) {
+    case MemberState::kSubmitted:
+    case MemberState::kVerifying:
+      return true;
+    case MemberState::kWaiting:
+      return m.reason == Reason::kAmbiguous || m.reason == Reason::kAwaitingBatch;
+    case MemberState::kBlocked:
+      return m.reason == Reason::kVerifyDeadlineExceeded;
+    case MemberState::kPending:
+    case MemberState::kRetired:
+    case MemberState::kRecycled:
+    case MemberState::kFailed:
+    case MemberState::kCancelled:
+    case MemberState::kPlanned:
+      return false;
+  }
+  __builtin_unreachable();
+}
+
 int Count(const Request& r, MemberState state) { return r.counts[size_t(state)]; }
 
 bool AllFinal(const Request& r) {

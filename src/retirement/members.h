@@ -25,6 +25,8 @@ void Uncount(State& state, Request& request);
 Phase PhaseOf(const Request& request);
 void UpdatePhase(State& state, Request& request);
 
+/// Whether it tells of a call without telling how that ended.
+bool IsUnended(const MemberStatus& member);
 int Count(const Request& request, MemberState state);
 /// Every member is in a final state.
 bool AllFinal(const Request& request);

@@ -142,27 +142,6 @@ bool IsInLog(const Ledger& ledger, uint64_t sequence) {
   return ledger.open.contains(sequence) || ledger.closed.contains(sequence);
 }
 
-/// Whether it tells of a call without telling how that ended.
-bool IsUnended(const MemberStatus& m) {
-  switch (m.state) {
-    case MemberState::kSubmitted:
-    case MemberState::kVerifying:
-      return true;
-    case MemberState::kWaiting:
-      return m.reason == Reason::kAmbiguous || m.reason == Reason::kAwaitingBatch;
-    case MemberState::kBlocked:
-      return m.reason == Reason::kVerifyDeadlineExceeded;
-    case MemberState::kPending:
-    case MemberState::kRetired:
-    case MemberState::kRecycled:
-    case MemberState::kFailed:
-    case MemberState::kCancelled:
-    case MemberState::kPlanned:
-      return false;
-  }
-  __builtin_unreachable();
-}
-
 /// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way. Of
 /// numbers that the log cannot have had yet nothing is believed (S0).
 void SettleOrphans(State& state, Request& r, Now now) {
@@ -177,8 +156,6 @@ void SettleOrphans(State& state, Request& r, Now now) {
     t.called = true;
     t.by_us = true;
     t.orphan = true;
-    // S5: also when the entry is written again without its answer.
-    t.accepted = t.accepted || m.reason == Reason::kVerifyDeadlineExceeded;
     t.last_call_end = now.mono;
     // The longest that an entry may have said.
     t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;

@@ -20,7 +20,8 @@ void World::Do(Process& p, const Commit& a) {
     const bool refused =
         done.outcome == Committed::Outcome::kFailed || done.outcome == Committed::Outcome::kInvalid;
     if (life != p.life) return;
-    Fared(a.batch.lane.account, Activity::kCommit, refused ? "entries refused" : "");
+    if (Serves(p, a.batch.lane.account))
+      Fared(a.batch.lane.account, Activity::kCommit, refused ? "entries refused" : "");
     At(&p, Delay(100), [this, &p, done] { Feed(p, done); });
   });
 }
@@ -33,6 +34,7 @@ Committed World::Create(Process&, const BatchObject& batch) {
     return done;
   }
   if (now_ < efforts_[batch.lane.account].refusing_until || Fault("create refused", 0.04)) {
+    Trace("entry refused: " + BatchName(batch.lane, batch.sequence) + " of " + batch.holder);
     done.outcome = Committed::Outcome::kFailed;
     return done;
   }

@@ -278,6 +278,10 @@ void World::InspectAccount(const AccountObject& a) {
   }
   const auto call = e.fortunes.find(Activity::kCall);
   if (call == e.fortunes.end() || call->second.success_since == Mono{}) return;
+  // Who has come to serve it has to see it work himself.
+  for (const auto& p : processes_) {
+    if (p->engine && Serves(*p, a.name) && p->led_since > call->second.success_since) return;
+  }
   if (e.last_refused > now_ - kWorksAgain || e.last_refused > e.last_accepted) return;
   Fail("T1: " + a.name + " works and is told not to be ready: " + reason);
 }
