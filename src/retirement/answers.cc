@@ -238,7 +238,8 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
 }  // namespace
 
 void OnDryRunExecuted(State& state, Account& account, const Entry& entry, Now now) {
-  account.dry_run_executed = true;
+  // Who has switched the parameter off already has nothing left to mend.
+  account.dry_run_executed = account.object.spec.server_side_dry_run;
   state.Do(Announce{Announce::About::kAccount,
                     {"", account.object.name},
                     account.object.uid,

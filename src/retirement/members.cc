@@ -70,7 +70,7 @@ void SetMember(State& state, Request& r, uint32_t member, const MemberChange& ch
     r.completed.reset();
   }
   UpdatePhase(state, r);
-  if (IsFinal(before) != IsFinal(m.state)) OnMemberChanged(state, r, member);
+  if (before != m.state) OnMemberChanged(state, r, member);
   if (IsNews(r, before, m)) Touch(state, r, UrgencyOf(r, before, m), now);
 }
 

@@ -36,7 +36,10 @@ void World::JudgeStatus(const Process& p, const RequestObject& before, const Req
     const simulator::Instance* i = cloud_.Find(id, now_);
     const bool retired = m.state == MemberState::kRetired;
     // Whose guest stood still takes two absences far apart for a row.
-    if (retired && SlackOf(p) > Millis{0}) missed_.insert(m.id);
+    // Who asks to look again although the account tells that its answers are suspicious decides.
+    const auto empty = empty_since_.find({after.spec.account, after.spec.region});
+    const bool decided = empty != empty_since_.end() && asked_at_[m.id] > empty->second;
+    if (retired && (decided || SlackOf(p) > Millis{0})) missed_.insert(m.id);
     if (retired && i && !i->gone && !touched_.contains(m.id) && !missed_.contains(m.id)) {
       Fail("S8: " + id + " lives, was never called, and is told to be retired");
     }
