@@ -29,6 +29,7 @@ void OnAccepted(State& state, Entry& entry, Now now) {
     t->retries = 0;
     t->not_before = Mono{};
     t->refused_sight = 0;
+    t->ended.reset();
     t->group = 0;
     t->server_faults = 0;
     ShowInBatch(state, *t, {MemberState::kVerifying, Reason::kNone}, now);
@@ -160,7 +161,12 @@ void Decide(State& state, const std::vector<Target*>& targets, const Refusal& re
   Remember(t, refusal, now);
   if (!IsAboutOneInstance(refusal.fault)) return ReassessIds(state, {t.id}, now);
   PruneClaims(state, t, now);
-  Conclude(state, t, FinishOf(refusal), now);
+  const Finish finish = FinishOf(refusal);
+  if (finish.state == MemberState::kFailed && t.owner != nullptr) {
+    t.ended = std::make_unique<const EndedAs>(
+        EndedAs{t.owner->spec.intent, t.owner->lane(), finish.reason, finish.message});
+  }
+  Conclude(state, t, finish, now);
 }
 
 /// Nothing is wrong with its members; they wait for the breaker, a single probe in turn.

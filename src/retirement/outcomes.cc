@@ -167,12 +167,21 @@ void ShowInBatch(State& state, Target& t, const MemberChange& change, Now now) {
   SetMember(state, *owner->request, owner->member, change, now);
 }
 
+namespace {
+
+/// A crowd gets its outcome bit by bit, or a step would take as long as it is large.
+void GoOn(State& state, Target& t, Now now) {
+  t.crowd ? state.again.push_back(t.id) : Reassess(state, t, now);
+}
+
+}  // namespace
+
 void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   const bool in_batch = t.place == Place::kBatch;
   if (t.owner && !t.owner->Executes() && !in_batch) {
     const std::string reason = finish.reason == Reason::kNone ? "" : ToString(finish.reason);
     ShowAnswer(state, t, reason + (finish.message.empty() ? "" : ": " + finish.message), now);
-    return Reassess(state, t, now);
+    return GoOn(state, t, now);
   }
   const bool gone = finish.result == BatchResult::kRetired;
   t.concluded = t.concluded || gone;
@@ -197,7 +206,7 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   // Others may go on: in another lane, or with another intent.
   const bool of_request = finish.reason == Reason::kExpectMismatch;
   if (t.owner == nullptr || finish.state != MemberState::kBlocked || of_request) {
-    return Reassess(state, t, now);
+    return GoOn(state, t, now);
   }
   ScheduleLook(state, t, now.mono + kBlockedLook);
 }

@@ -30,6 +30,7 @@ void ForgetSight(Target& t) {
   t.server_faults = 0;
   t.not_before = Mono{};
   t.refused_sight = 0;
+  t.ended.reset();
   t.look_denied = false;
 }
 
@@ -71,6 +72,7 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   if (t.refused_sight != 0 && t.refused_sight != SightPrint(sight)) {
     t.refused_sight = 0;
     t.not_before = Mono{};
+    t.ended.reset();
   }
   // S5: outside the bin again, whatever was accepted before has been undone.
   if (IsPrepaid(t) && LeftTheBin(t, sent) && t.place != Place::kBatch) t.accepted = false;

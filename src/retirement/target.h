@@ -45,6 +45,14 @@ struct Crowd {
   std::array<int, 3> wishes{};  // by PrepaidPolicy
 };
 
+/// What one call of it ended as for good, for everybody who wants the same there.
+struct EndedAs {
+  Intent intent{};
+  Lane lane{};
+  Reason reason = Reason::kNone;
+  std::string message{};
+};
+
 /// A target is in one place at a time.
 enum class Place : uint8_t {
   kIdle,   // nobody permitted wants it, or it is done
@@ -101,6 +109,7 @@ struct Target {
   Mono due{base::kNever};         // in kLook: when
   Mono not_before{};              // not packed earlier: the service refused it, or is at fault
   uint8_t retries = 0;            // grows `not_before`
+  std::unique_ptr<const EndedAs> ended{};  // E1: holds until `not_before`, or until it looks else
   uint64_t refused_sight = 0;     // what was seen when it was refused; another sight ends the wait
   Reason wait_reason = Reason::kNone;
   std::shared_ptr<const std::string> wait_message{};

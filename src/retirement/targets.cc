@@ -104,8 +104,17 @@ MemberChange Queued(State& state, const Target& t, const Pack& pack) {
           "calls in this region were refused; they are tried again at growing intervals"};
 }
 
+/// E1: a call that ended for good need not be made again to know how it ends.
+std::optional<Finish> EndedBefore(const Target& t, const Request& r, Now now) {
+  if (!t.ended || now.mono >= t.not_before) return std::nullopt;
+  if (t.ended->intent != r.spec.intent || t.ended->lane != r.lane()) return std::nullopt;
+  return Finish{
+      .state = MemberState::kFailed, .reason = t.ended->reason, .message = t.ended->message};
+}
+
 void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
   Request& r = *owner.request;
+  if (const auto ended = EndedBefore(t, r, now)) return Conclude(state, t, *ended, now);
   const Verdict verdict = Judge(t, WantedOf(state, t), now);
   if (const auto* look = std::get_if<LookAt>(&verdict)) {
     ScheduleLook(state, t, look->when);
@@ -301,7 +310,7 @@ void Reassess(State& state, Target& t, Now now) {
 }
 
 bool ReassessCrowds(State& state, Now now) {
-  constexpr size_t kAtOnce = 500;
+  constexpr size_t kAtOnce = 100;
   for (size_t i = 0; i < kAtOnce && !state.again.empty(); ++i) {
     const InstanceId id = state.again.back();
     state.again.pop_back();

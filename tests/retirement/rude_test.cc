@@ -1,0 +1,393 @@
+// What the simulated world did to the engine, each as a kind: answers that are doubted, records that
+// vanish, keys and accounts that overlap, and crowds.
+#include "retirement/small_world.h"
+
+namespace retirement {
+namespace {
+
+class RudeTest : public SmallWorld {
+ protected:
+  int Retired(const std::string& name) { return CountOfState(name, MemberState::kRetired); }
+  static void TellOfACall(RequestObject& r, MemberState state, Reason reason, uint64_t batch) {
+    r.status.observed_generation = r.generation;
+    r.status.accepted = r.created;
+    for (const MemberSpec& m : r.spec.members) {
+      MemberStatus& status = r.status.members.emplace_back();
+      status.id = m.id;
+      status.state = state;
+      status.reason = reason;
+      status.batch = batch;
+    }
+  }
+  static Refusal Throttled(const std::string& code) {
+    return {Fault::kThrottled, Reason::kNone, code, "slow down", {}};
+  }
+};
+
+// S8: what was absent only while everything was absent has not been absent for long.
+TEST_F(RudeTest, AbsencesThatWereDoubtedAreNoEvidenceLater) {
+  bool empty = false;
+  bool one_is_missed = true;
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = empty ? std::vector<Sight>{} : All(a, "STARTING");
+    if (one_is_missed) std::erase_if(sights, [](const Sight& s) { return s.id == Parsed(Id(7)); });
+    return sights;
+  };
+  one_is_missed = false;
+  Start({Request("r", Ids(1, 100))});
+  Go(seconds{30});
+  empty = one_is_missed = true;
+  Go(minutes{15});
+  empty = false;
+  Go(minutes{3});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+  EXPECT_EQ(Retired("r"), 0);
+  one_is_missed = false;
+  Go(minutes{10});
+  EXPECT_EQ(Retired("r"), 0);
+}
+
+// S8: that a person believes some of them does not end the doubt about the others.
+TEST_F(RudeTest, BelievingOneRequestBelievesNoOther) {
+  bool empty = false;
+  describe_ = [&](const Observe& a) { return empty ? std::vector<Sight>{} : All(a, "STARTING"); };
+  Start({Request("most", Ids(1, 20)), Request("few", Ids(50, 4))});
+  Go(seconds{30});
+  empty = true;
+  Go(minutes{1});
+  Edit("most", [](RequestObject& r) { r.requested_at = "they are gone"; });
+  Go(minutes{20});
+  EXPECT_EQ(Retired("most"), 20);
+  EXPECT_EQ(Retired("few"), 0);
+}
+
+// S8: an unclear call is no reason to believe an answer in which everything is absent.
+TEST_F(RudeTest, AnUnclearCallIsDoubtedWithTheOthers) {
+  bool empty = false;
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      if (!empty) sights.push_back(Is(id, id == Parsed(Id(1)) ? "RUNNING" : "STARTING"));
+    }
+    return sights;
+  };
+  terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
+  Start({Request("called", {Id(1)}), Request("others", Ids(10, 20))});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  empty = true;
+  Go(minutes{20});
+  EXPECT_EQ(Retired("called"), 0) << WordsOf("called");
+}
+
+// S5, S8: a refusal that names no code is a refusal.
+TEST_F(RudeTest, ARefusalWithoutACodeIsNoAcceptance) {
+  BatchObject refused = Open();
+  refused.phase = BatchPhase::kRejected;
+  refused.request_id = "request-id";
+  gone_.insert(Parsed(Id(1)));
+  Start({Request("r", {Id(1)})}, {refused});
+  Go(minutes{2});
+  EXPECT_EQ(Retired("r"), 0) << "absence without an accepted call is believed after five minutes";
+  gone_.clear();
+  Go(minutes{10});
+  EXPECT_EQ(Retired("r"), 1);
+  EXPECT_EQ(called_.size(), 1u);
+}
+
+// S10: the regions of an account have one service, and one first dry run.
+TEST_F(RudeTest, AFirstDryRunRisksOneInstanceInAllRegions) {
+  account_.spec.server_side_dry_run = true;
+  account_.spec.regions = {kLane.region, "ap-shanghai"};
+  RequestObject here = Request("here", Ids(1, 5));
+  RequestObject there = Request("there", Ids(11, 5));
+  here.spec.mode = there.spec.mode = Mode::kDryRun;
+  there.spec.region = "ap-shanghai";
+  Start({here, there});
+  Go(minutes{10});
+  EXPECT_EQ(gone_.size(), 1u);
+}
+
+// E1: what is not a dry run is not made small by the first one.
+TEST_F(RudeTest, ServerSideDryRunLeavesOtherCallsWhole) {
+  account_.spec.server_side_dry_run = true;
+  Start({Request("r", Ids(1, 100))});
+  Go(minutes{2});
+  EXPECT_EQ(called_.size(), 1u);
+  EXPECT_EQ(Retired("r"), 100);
+}
+
+// An alarm that nothing could end any more.
+TEST_F(RudeTest, ADryRunThatWasSwitchedOffLeavesNoAlarm) {
+  account_.spec.server_side_dry_run = true;
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.mode = Mode::kDryRun;
+  terminate_ = [this](const Call& c, Answered& a) {
+    gone_.insert(c.ids.begin(), c.ids.end());
+    a.outcome = Answered::Outcome::kUnclear;
+  };
+  Start({r});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  EditAccount([](AccountObject& a) { a.spec.server_side_dry_run = false; });
+  Go(minutes{30});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+}
+
+// The log is not opened again by one who did not see its end.
+TEST_F(RudeTest, WhatOthersEndedStaysEnded) {
+  terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  Go(seconds{2});
+  BatchObject ended = log_.begin()->second;
+  ended.phase = BatchPhase::kVerified;
+  ended.members[0].result = BatchResult::kUntouched;
+  ended.version = std::to_string(version_ += 10);
+  log_.begin()->second = ended;
+  Tell(BatchSeen{ended});
+  Go(minutes{30});
+  EXPECT_EQ(log_.begin()->second.phase, BatchPhase::kVerified);
+}
+
+// S3: an older entry of the lane, seen later, does not end the one whose call is under way.
+TEST_F(RudeTest, AnOlderEntryTakesNothingFromALaterOne) {
+  BatchObject later = Open();
+  later.sequence = 9;
+  BatchObject earlier = Open();
+  earlier.phase = BatchPhase::kAccepted;
+  Start({Request("r", {Id(1)})}, {later});
+  log_[{earlier.lane, earlier.sequence}] = earlier;
+  Tell(BatchSeen{earlier});
+  Go(seconds{10});
+  EXPECT_FALSE(IsClosed(log_.at({kLane, 9}).phase));
+  EXPECT_TRUE(IsClosed(log_.at({kLane, 1}).phase));
+}
+
+// S5: the record of a call was deleted; only a person, told of it, may have it called again.
+TEST_F(RudeTest, APostpaidOrphanWaitsForAPerson) {
+  for (const auto& [state, reason] : {std::pair(MemberState::kSubmitted, Reason::kNone),
+                                      std::pair(MemberState::kVerifying, Reason::kNone),
+                                      std::pair(MemberState::kWaiting, Reason::kAmbiguous)}) {
+    Fresh();
+    RequestObject r = Request("r", {Id(1)});
+    TellOfACall(r, state, reason, 1);
+    r.requested_at = "before anybody was told";
+    Start({r});
+    Go(minutes{20});
+    EXPECT_TRUE(called_.empty()) << ToString(state);
+    EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
+    Edit("r", [](RequestObject& o) { o.requested_at = "now"; });
+    Go(minutes{2});
+    EXPECT_EQ(called_.size(), 1u) << ToString(state);
+  }
+}
+
+// What a status tells of a call that has ended keeps nobody from calling.
+TEST_F(RudeTest, WhatHasEndedIsNoOrphan) {
+  for (const Reason reason : {Reason::kNone, Reason::kRefused}) {
+    Fresh();
+    RequestObject planned = Request("planned", {Id(1)});
+    planned.spec.mode = Mode::kDryRun;
+    TellOfACall(planned, MemberState::kPlanned, Reason::kWouldRetire, 2);
+    RequestObject r = Request("r", {Id(1)});
+    TellOfACall(r, MemberState::kWaiting, reason, 1);
+    Start({planned, r});
+    Go(minutes{2});
+    EXPECT_EQ(Retired("r"), 1) << ToString(reason) << WordsOf("r");
+  }
+}
+
+// S5: an annotation that a new object brings along was meant for another one.
+TEST_F(RudeTest, ANewObjectsAnnotationAsksNothing) {
+  RequestObject r = Request("r", {Id(1)});
+  terminate_ = [](const Call&, Answered&) {};  // accepted, without effect
+  describe_ = [](const Observe& a) { return All(a, "RUNNING", kPrepaid); };
+  Start({r});
+  Go(minutes{5});
+  ASSERT_EQ(called_.size(), 1u);
+  requests_.erase(r.key);
+  Tell(RequestGone{r.key});
+  RequestObject again = Request("r", {Id(1)});
+  again.uid = "another";
+  again.requested_at = "copied";
+  Put(again);
+  Go(minutes{10});
+  EXPECT_EQ(called_.size(), 1u);
+}
+
+// E0: two accounts that are one cannot make each other look for ever.
+TEST_F(RudeTest, TwoAccountsOfOneCloudLookInTurnOnlyOnce) {
+  AccountObject other = account_;
+  other.name = other.uid = "other";
+  accounts_.emplace("other", other);
+  RequestObject mistaken = Request("mistaken", {Id(1)});
+  mistaken.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"a-typo", ""});
+  RequestObject waits = Request("waits", {Id(1)});
+  waits.spec.account = "other";
+  waits.created += hours{1};
+  describe_ = [](const Observe& a) { return All(a, "STARTING"); };
+  Start({mistaken, waits});
+  Go(minutes{1});
+  const size_t before = looked_.size();
+  Go(minutes{20});
+  EXPECT_LE(looked_.size() - before, 150u);
+  EXPECT_EQ(Told("mistaken").reason, Reason::kExpectMismatch);
+}
+
+// E0, T1: very many requests of one instance: everybody is told, and the service is asked once.
+TEST_F(RudeTest, ACrowdIsToldAndAsksOnce) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 120; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+    if (i % 3 == 0) requests.back().spec.mode = Mode::kDryRun;
+  }
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "no", {}};
+  };
+  Start(requests);
+  Go(minutes{5});
+  EXPECT_EQ(called_.size(), 1u);
+  for (int i = 0; i < 120; ++i) {
+    const MemberState told = Told("r" + std::to_string(i)).state;
+    ASSERT_EQ(told, i % 3 == 0 ? MemberState::kPlanned : MemberState::kFailed)
+        << i << WordsOf("r" + std::to_string(i));
+  }
+}
+
+TEST_F(RudeTest, ACrowdThatIsBlockedEndsWithItsInstance) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  describe_ = [this](const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      if (gone_.contains(id)) continue;
+      sights.push_back(Is(id, "RUNNING"));
+      sights.back().protected_from_termination = true;
+    }
+    return sights;
+  };
+  Start(requests);
+  Go(minutes{5});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kInstanceProtected) << i;
+  }
+  gone_.insert(Parsed(Id(1)));
+  Go(minutes{30});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Retired("r" + std::to_string(i)), 1) << i;
+}
+
+// E2: causes that take turns are told at growing intervals.
+TEST_F(RudeTest, CausesThatAlternateAreToldSeldom) {
+  int looks = 0;
+  describe_ = [&](const Observe&) {
+    return Throttled(++looks % 2 == 0 ? "RequestLimitExceeded" : "InternalError");
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(minutes{5});
+  const int before = account_writes_;
+  Go(hours{2});
+  EXPECT_LE(account_writes_ - before, 16);
+}
+
+// E0: without the service's time the log is kept small all the same.
+TEST_F(RudeTest, AnUnreachableServiceFillsNoLog) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kNotSent;
+    a.refusal = {Fault::kUnreachable, Reason::kNone, "", "no connection", {}};
+  };
+  describe_ = [this](const Observe& a) -> Answer_ {
+    if (called_.size() < 2) return All(a, "RUNNING");
+    return Refusal{Fault::kUnreachable, Reason::kNone, "", "no connection", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(hours{30});
+  EXPECT_LE(log_.size(), kMostFutile + 2);
+}
+
+// E0: a look with credentials that were exchanged meanwhile is not repeated at once.
+TEST_F(RudeTest, LooksWithTheKeyOfBeforeAreFew) {
+  Start({Request("r", Ids(1, 3))});
+  describe_ = [this](const Observe&) -> Answer_ {
+    key_ = "the one that is sent";
+    return Refusal{Fault::kCredentials, Reason::kNone, "AuthFailure.SecretIdNotFound", "", {}};
+  };
+  Go(minutes{2});
+  EXPECT_LE(looked_.size(), 16u);
+}
+
+// E0: a Secret that is away for a moment and comes back as it was is no repair.
+TEST_F(RudeTest, ASecretThatFlapsMakesNobodyTryAnew) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRefusedUnseen;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.InsufficientBalance", "", {}};
+  };
+  Start({Request("r", Ids(1, 3))});
+  Go(minutes{2});
+  const size_t before = called_.size();
+  for (int i = 0; i < 60; ++i) {
+    Tell(CredentialsChanged{"default", "", "no such Secret", "", ""});
+    Go(seconds{5});
+    Tell(CredentialsChanged{"default", key_, "", "", key_});
+    Go(seconds{5});
+  }
+  EXPECT_LE(called_.size() - before, 12u);
+}
+
+// What could not be told while another installation served the account is told afterwards.
+TEST_F(RudeTest, WhatWasWithheldIsToldAfterwards) {
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.expires_at = now_.wall + minutes{1};
+  TellOfACall(r, MemberState::kWaiting, Reason::kNone, 0);
+  account_.status.installation = "elsewhere";
+  Start({r});
+  Go(minutes{5});
+  ASSERT_EQ(Told("r").state, MemberState::kWaiting) << "it is not ours to tell";
+  EditAccount([](AccountObject& a) { a.status.installation = "operator"; });
+  Go(minutes{2});
+  EXPECT_EQ(Told("r").state, MemberState::kCancelled);
+}
+
+// An entry is kept while a status that nobody can rewrite tells of its call.
+TEST_F(RudeTest, AnEntryIsKeptWhileAStatusTellsOfItsCall) {
+  BatchObject old = Open();
+  old.phase = BatchPhase::kVerified;
+  old.error_code = "InternalError";
+  old.members[0].result = BatchResult::kUntouched;
+  old.verified = now_.wall;
+  BatchObject newest = old;
+  newest.sequence = 2;
+  newest.members[0] = {Parsed(Id(9)), {"team", "x"}, "uid-x", BatchResult::kUntouched, {}};
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kVerifying, Reason::kNone, 1);
+  r.key.ns = "nobody";
+  account_.spec.all_namespaces = false;
+  account_.spec.namespaces = {"team"};
+  Start({r, Request("x", {Id(9)})}, {old, newest});
+  Go(hours{5});
+  EXPECT_TRUE(log_.contains({kLane, 1}));
+  EXPECT_TRUE(requests_.contains(r.key));
+}
+
+// E0: what the kube-apiserver does not record is tried again at growing intervals.
+TEST_F(RudeTest, ARecordThatIsRefusedIsTriedSeldom) {
+  Start({Request("r", {Id(1)})});
+  Go(minutes{1});
+  ASSERT_EQ(OpenEntries(), 0u);
+  // An entry that is written again, as somebody deleted it while it was open.
+  refuse_commits_ = "exceeded quota";
+  BatchObject open = Open();
+  open.sequence = 5;
+  log_[{kLane, 5}] = open;
+  Tell(BatchSeen{open});
+  Tell(BatchGone{kLane, 5});
+  Go(minutes{10});
+  EXPECT_GE(refused_commits_, 5);
+  EXPECT_LE(refused_commits_, 20);
+}
+
+}  // namespace
+}  // namespace retirement
