@@ -153,9 +153,12 @@ void OnAccountStatusWritten(State& state, const StatusWritten& event, Now now) {
   }
   if (a == nullptr) return;
   a->writing = false;
+  if (event.written || event.conflict) a->failed_writes = 0;
   if (event.written) return;
   a->observed_fingerprint = 0;
-  a->due = now.mono + seconds{1};
+  constexpr int kMostDoublings = 8;  // of a second: about four minutes
+  a->due = now.mono + seconds{1} * (1 << std::min(a->failed_writes, kMostDoublings));
+  ++a->failed_writes;
 }
 
 Mono NextAccountWrite(const State& state) {

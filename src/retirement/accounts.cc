@@ -122,9 +122,19 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
 }
 
 /// E0: at most one look a minute after the first ten that were refused.
-void PauseLooks(Account& a, Now now) {
-  const Millis pause = seconds{1} * (1 << std::min(a.refused_looks - 1, 6));
-  a.looks_after = now.mono + std::min<Millis>(pause, kLongestLookPause);
+Mono PausedUntil(int refused, Now now) {
+  const Millis pause = seconds{1} * (1 << std::min(refused - 1, 6));
+  return now.mono + std::min<Millis>(pause, kLongestLookPause);
+}
+
+/// What is not about the whole account stops no other region.
+void PauseLooks(Account& a, LaneState& lane, Fault fault, Now now) {
+  const About about = RuleOf(fault).about;
+  if (about == About::kAccount || about == About::kCall) {
+    a.looks_after = PausedUntil(a.refused_looks, now);
+  } else {
+    lane.looks_after = PausedUntil(lane.refused_looks, now);
+  }
 }
 
 void RejectCredentials(State& state, Account& a, const Refusal& refusal, Now now) {
@@ -226,10 +236,11 @@ void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
 
 void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) {
   if (event.service_time) a.clock.Add(event.service_time->date, event.service_time->received);
+  LaneState& lane = state.LaneOf(event.lane);
   a.credentials_breaker.OnInconclusive(now.mono);  // whatever it was, a probe has ended
   if (std::holds_alternative<std::vector<Sight>>(event.answer)) {
-    a.refused_looks = 0;
-    a.looks_after = Mono{};
+    a.refused_looks = lane.refused_looks = 0;
+    a.looks_after = lane.looks_after = Mono{};
     a.describe.OnSuccess(now.mono);
     OnSuccess(a, Work::kLook, event.lane.region, now);
     if (event.credential != a.credential) return;
@@ -241,14 +252,17 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
   if (refusal.fault == Fault::kCredentials && event.credential != a.credential) {
     ++a.refused_looks;
     AskCredentials(state, a, now);
-    return PauseLooks(a, now);
+    return PauseLooks(a, lane, refusal.fault, now);
   }
-  if (++a.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
+  ++a.refused_looks;
+  if (++lane.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
   OnFailure(a, Work::kLook, event.lane.region, {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
   if (refusal.fault == Fault::kCredentials) return RejectCredentials(state, a, refusal, now);
   // A rate that falls is enough for a service that is busy now and then.
-  if (refusal.fault != Fault::kThrottled || a.refused_looks >= kRefusedAlike) PauseLooks(a, now);
+  if (refusal.fault != Fault::kThrottled || a.refused_looks >= kRefusedAlike) {
+    PauseLooks(a, lane, refusal.fault, now);
+  }
 }
 
 namespace {
@@ -353,6 +367,7 @@ void ProbeNow(State& state, Account& a, Now now) {
   for (const std::string& region : a.lanes) {
     LaneState& lane = state.LaneOf({a.object.name, region});
     lane.breaker.ProbeNow(now.mono);
+    lane.looks_after = std::min(lane.looks_after, now.mono);
     lane.ledger.commit_after = std::min(lane.ledger.commit_after, now.mono);
   }
 }

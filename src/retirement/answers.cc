@@ -24,8 +24,9 @@ void OnAccepted(State& state, Entry& entry, Now now) {
   entry.dirty = true;
   MarkCalled(entry, true, now);
   CountBatch(state, entry, "Accepted");
+  // Also what an entry of somebody else has taken away meanwhile.
+  for (const BatchMember& m : entry.object.members) TargetOf(state, m.id).accepted = true;
   for (Target* t : entry.targets) {
-    t->accepted = true;
     t->retries = 0;
     t->not_before = Mono{};
     t->refused_sight = 0;
@@ -109,7 +110,8 @@ void OnServiceFault(State& state, LaneState& lane, Entry& entry, const Refusal& 
     // When everything meets it, the breaker waits for all of them.
     if (meets_everything) t->not_before = now.mono + kFirstRetry;
   }
-  const bool divide = entry.targets.front()->server_faults > kServerFaultsBeforeSplit;
+  const bool divide =
+      !entry.targets.empty() && entry.targets.front()->server_faults > kServerFaultsBeforeSplit;
   if (divide && !meets_everything) Regroup(state, entry.targets, refusal);
   AwaitEffect(state, entry, now.mono - kClockError, Reason::kServiceError, now);
   ReassessEntry(state, entry, now);
@@ -196,6 +198,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
   }
   MarkCalled(entry, false, now);
   const std::vector<Target*> targets = CloseRejected(state, entry);
+  if (targets.empty()) return;  // taken away by entries of somebody else
   if (meets_everything) {
     CountFutile(lane.ledger, now);
     // A probe of one that is denied or unfit is told on the instance, too.

@@ -91,7 +91,9 @@ const Claim* ClaimOf(const Target& t, const Request* request) {
 Intent EffectiveIntent(const Target& t) {
   Intent intent = t.owner->spec.intent;
   for (const Claim& claim : t.claims) {
-    if (!HasWish(claim)) continue;
+    // Who refuses does not want it done by himself; that stops nobody else.
+    const bool refuses = claim.request->spec.intent.prepaid == PrepaidPolicy::kRefuse;
+    if (!HasWish(claim) || (refuses && claim.request != t.owner)) continue;
     intent.prepaid = std::min(intent.prepaid, claim.request->spec.intent.prepaid);
   }
   intent.prepaid = std::min(intent.prepaid, MildestOfCrowd(t).value_or(intent.prepaid));

@@ -245,7 +245,13 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
       if (entry.stage != Stage::kConfirming || entry.confirm_token != event.token) return;
       entry.stage = back;
       if (event.complete && !differs) entry.confirmed_at = event.sent;
-      if (!event.complete) retry_after = now.mono + seconds{1};
+      if (event.complete) return;
+      CountFutile(lane.ledger, now);
+      retry_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
+      if (Account* account = state.FindAccount(lane.lane.account)) {
+        OnFailure(*account, Work::kCommit, lane.lane.region,
+                  {"LogNotWritable", "what they rely on cannot be read live", true, 3}, now);
+      }
     };
     auto& ledger = lane.ledger;
     if (ledger.draft) resolve(*ledger.draft, Stage::kDraft, ledger.commit_after);

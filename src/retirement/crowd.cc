@@ -135,7 +135,7 @@ bool CrowdHolds(const Target& t) { return t.crowd && t.crowd->holders > 0; }
 
 std::optional<PrepaidPolicy> MildestOfCrowd(const Target& t) {
   if (!t.crowd) return std::nullopt;
-  for (size_t i = 0; i < t.crowd->wishes.size(); ++i) {
+  for (size_t i = size_t(PrepaidPolicy::kRecycle); i < t.crowd->wishes.size(); ++i) {
     if (t.crowd->wishes[i] > 0) return PrepaidPolicy(i);
   }
   return std::nullopt;

@@ -116,7 +116,10 @@ void RecordLater(Entry& entry, Now now) {
 }
 
 void EndByHand(State& state, Entry& entry, Now now) {
-  for (Target* t : entry.targets) RecordResult(entry, *t, BatchResult::kUnknown, now);
+  for (Target* t : entry.targets) {
+    RecordResult(entry, *t, BatchResult::kUnknown, now);
+    if (entry.object.charge.view() == kPrepaid) t->accepted = false;  // a person knows better
+  }
   entry.object.error_code = kClosedByHand;
   entry.object.error_message = entry.object.close;
   entry.object.verified = now.wall;

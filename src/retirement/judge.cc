@@ -175,7 +175,8 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   if (t.retired_before && t.seen_at < t.retired_learnt + kMaxEffectLag) {
     return LookAt{t.retired_learnt + kMaxEffectLag};  // the answer may lag behind the truth
   }
-  if (t.retired_before) {
+  const bool believes = t.asked_at != Mono{} && t.asked_at > t.retired_learnt + kMaxEffectLag;
+  if (t.retired_before && !believes) {
     return Refused(Reason::kResurrected, MemberState::kFailed,
                    "the log says that it was retired, yet it exists; a person must look");
   }
@@ -195,8 +196,9 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
         "its RetirementBatch was deleted, and the call that it stood for may have been accepted; "
         "to call it again, annotate cvm-retirement.dev/requestedAt");
   }
-  // S5: whatever is not prepaid gets one accepted call in its life.
-  if (!IsPrepaid(t) && t.accepted) {
+  // S5, S8a: whatever is not prepaid gets one accepted call in its life; what is prepaid another
+  // one after it was in the bin, or when a person asks.
+  if (t.accepted && !(IsPrepaid(t) && asked)) {
     return Refused(Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
                    "a call was accepted and the instance still exists; it is not called again" +
                        (t.sight.operation_error.empty() ? "" : ": " + t.sight.operation_error));
@@ -236,6 +238,8 @@ bool IsMissing(const Target& t) { return !t.concluded && HasVanished(t); }
 
 bool ShowsNewTermination(const Target& t) {
   if (!t.sight.terminated_last) return false;
+  // Who has not packed it knows from the log which termination put it into the bin.
+  if (!t.packed && !t.binned_by.empty()) return t.sight.operation_request != t.binned_by;
   return !t.packed || !t.packed->terminated_last ||
          t.packed->operation_request != t.sight.operation_request;
 }
@@ -262,6 +266,8 @@ Verdict Judge(const Target& t, const Wanted& w, Now now) {
   const Mono counts_from = CountsFrom(t);
   if (now.mono < t.settle_until) return LookAt{counts_from, Reason::kAmbiguous};
   if (!SeenHere(t, w) || t.seen_at < counts_from) return LookAt{std::max(now.mono, counts_from)};
+  // S8: what was absent long ago is looked at anew.
+  if (!t.present && now.mono > t.seen_at + kLongestAbsenceGap) return LookAt{now.mono};
   if (!t.present) return JudgeAbsent(t, w, now);
   // Fresh enough to last until the call, or a full queue of stale ones would turn in a circle.
   if (now.mono + w.ahead >= FreshUntil(t)) return LookAt{now.mono};
@@ -303,7 +309,7 @@ bool IsUntouched(const Target& t, const Called& c, Now now) {
       !t.sight.operating && !IsGoing(t.sight.state) && !IsTransitional(t.sight.state);
   const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t) && t.seen_at >= t.asked_at;
   if (c.phase != BatchPhase::kAccepted) {
-    return LeftNoTrace(t, now) || (at_rest && IsPrepaid(t) && FailedByOwnWords(t, c));
+    return LeftNoTrace(t, now) || (at_rest && IsPrepaid(t) && (asked || FailedByOwnWords(t, c)));
   }
   // What is not prepaid is not called again: its entry has ended all the same.
   if (c.step != Step::kFirst || !at_rest) return false;
@@ -320,7 +326,10 @@ constexpr const char* kHowToClose =
     "; a person who knows better ends the entry: annotate the RetirementBatch with "
     "cvm-retirement.dev/close=\"who: why\"";
 
-std::string WhyNoEffect(const Target& t, const Wanted& w) {
+std::string WhyNoEffect(const Target& t, const Wanted& w, const Called& c) {
+  const std::string what = c.phase == BatchPhase::kAccepted
+                               ? "the call was accepted but shows no effect"
+                               : "what became of the call is not known, and it shows no effect";
   if (!SeenHere(t, w)) return std::string("nobody can look at it any more") + kHowToClose;
   if (!t.present) {
     return std::string(
@@ -329,9 +338,9 @@ std::string WhyNoEffect(const Target& t, const Wanted& w) {
            kHowToClose;
   }
   if (!t.sight.operation_error.empty()) {
-    return "the call was accepted but shows no effect: " + t.sight.operation_error + kHowToClose;
+    return what + ": " + t.sight.operation_error + kHowToClose;
   }
-  return std::string("the call was accepted but shows no effect") + kHowToClose;
+  return what + kHowToClose;
 }
 
 /// Absent in an open entry: after an accepted call two looks prove it gone, else as without one.
@@ -346,11 +355,11 @@ Verdict JudgeCalledAbsent(const Target& t, const Wanted& w, const Called& c, Now
 }
 
 /// Nothing it shows is an end: look again, or tell that a person is needed.
-Verdict NotYet(const Target& t, const Wanted& w, LookAt next, Now now) {
+Verdict NotYet(const Target& t, const Wanted& w, const Called& c, LookAt next, Now now) {
   if (now.mono < t.verify_until || now.mono < t.settle_until) return next;
   return Finish{.state = MemberState::kBlocked,
                 .reason = Reason::kVerifyDeadlineExceeded,
-                .message = WhyNoEffect(t, w)};
+                .message = WhyNoEffect(t, w, c)};
 }
 
 }  // namespace
@@ -359,15 +368,15 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, const Called& c, Now now) 
   const Mono counts_from = std::max(t.settle_until, t.last_call_end);
   if (!SeenHere(t, w) || t.seen_at < counts_from) {
     const Mono when = std::max(counts_from, t.observed ? NextVerifyLook(t, now) : now.mono);
-    return NotYet(t, w, {when, now.mono < t.settle_until ? Reason::kAmbiguous : Reason::kNone},
+    return NotYet(t, w, c, {when, now.mono < t.settle_until ? Reason::kAmbiguous : Reason::kNone},
                   now);
   }
   if (!t.present) {
     if (IsKnownFrom(t, w.from)) return JudgeCalledAbsent(t, w, c, now);
     LookAt again = LookAgain(t, now);
     again.reason = Reason::kAmbiguous;
-    again.message = WhyNoEffect(t, w);
-    return NotYet(t, w, again, now);
+    again.message = WhyNoEffect(t, w, c);
+    return NotYet(t, w, c, again, now);
   }
   if (c.step == Step::kFirst && IsInBin(t) && !t.sight.operating) {
     return Finish{.state = MemberState::kRecycled,
@@ -377,7 +386,7 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, const Called& c, Now now) 
   if (IsUntouched(t, c, now)) {
     return Finish{.state = MemberState::kWaiting, .result = BatchResult::kUntouched};
   }
-  return NotYet(t, w, LookAgain(t, now), now);
+  return NotYet(t, w, c, LookAgain(t, now), now);
 }
 
 std::string Obstacle(const Target& t, const Wanted& w) {

@@ -12,6 +12,8 @@
 namespace retirement {
 namespace {
 
+constexpr int kToldRecords = 3;  // that fail in a row
+
 /// An entry of somebody else names a target of ours: that one counts, ours is not called any more.
 void TakeOut(State& state, Target& t, Now now) {
   LaneState& lane = state.LaneOf(t.batch_lane);
@@ -29,8 +31,13 @@ void TakeOut(State& state, Target& t, Now now) {
 History HistoryOf(State& state, const BatchObject& o, Now now) {
   const Viewpoint* from = state.identities.At(o.lane.region, o.credential, o.endpoint);
   const auto origin = std::make_shared<const Origin>(Origin{o.lane, from});
-  return {origin,        o.sequence, BatchResult::kNone, o.phase != BatchPhase::kAbandoned,
-          IsLastCall(o), now.mono};
+  return {origin,
+          o.sequence,
+          BatchResult::kNone,
+          o.phase != BatchPhase::kAbandoned,
+          IsLastCall(o),
+          CloudRequestId(o.request_id),
+          now.mono};
 }
 
 /// S5: a call that named the instance ended some time before now; so did what it showed then.
@@ -52,6 +59,7 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   const auto found = state.targets.find(m.id);
   if (found == state.targets.end()) return;
   Target& t = found->second;
+  if (m.result == BatchResult::kRecycled) t.binned_by = said.request_id;
   Know(state, t, said.origin->from);
   if (m.result == BatchResult::kRetired) {
     t.retired_before = true;
@@ -161,7 +169,9 @@ bool IsMemberOf(const State& state, const Target& t, const Request& r) {
 std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   Entry* entry = FindEntry(state, t.batch_lane, t.batch);
   if (entry == nullptr || entry->stage != Stage::kCalled) return std::nullopt;
-  const Called called{entry->object.step, entry->object.phase,
+  // S8a: also what another entry of it was accepted for, before it has shown an end.
+  const bool accepted = t.accepted && entry->object.step == Step::kFirst;
+  const Called called{entry->object.step, accepted ? BatchPhase::kAccepted : entry->object.phase,
                       CloudRequestId(entry->object.request_id)};
   const Verdict verdict = JudgeCalled(t, WantedOf(state, t), called, now);
   if (const auto* look = std::get_if<LookAt>(&verdict)) {
@@ -198,6 +208,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   past.sent = true;
   state.history[t.id] = past;
   t.packed.reset();
+  if (finish.result == BatchResult::kUntouched && IsPrepaid(t)) t.accepted = false;
   if (finish.result == BatchResult::kRetired) {
     t.retired_before = true;
     t.retired_learnt = now.mono;
@@ -286,13 +297,24 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
   if (!event.written) {
     entry->dirty = true;
     RecordLater(*entry, now);
+    Account* account = state.FindAccount(event.lane.account);
+    if (account != nullptr && !event.conflict && !event.missing) {
+      OnFailure(
+          *account, Work::kCommit, event.lane.region,
+          {"LogNotWritable", "the end of a RetirementBatch cannot be recorded", true, kToldRecords},
+          now);
+    }
     if (!event.missing) return;
     if (entry->stage != Stage::kClosed) {
       return OnBatchGone(state, {event.lane, event.sequence}, now);
     }
     entry->dirty = false;
   } else {
-    entry->failed_records = 0;
+    const bool failed = std::exchange(entry->failed_records, 0) >= kToldRecords;
+    Account* account = state.FindAccount(event.lane.account);
+    if (failed && account != nullptr) {
+      OnSuccess(*account, Work::kCommit, event.lane.region, now);
+    }
     entry->object.version = event.version;
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
   }

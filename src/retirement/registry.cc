@@ -142,14 +142,14 @@ bool IsInLog(const Ledger& ledger, uint64_t sequence) {
   return ledger.open.contains(sequence) || ledger.closed.contains(sequence);
 }
 
-/// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way. Of
-/// numbers that the log cannot have had yet nothing is believed (S0).
+/// S4: a status that speaks of a call whose entry was deleted: the call may still be on its way. A
+/// number that the log cannot have had yet counts nothing (S0), but the log may be gone.
 void SettleOrphans(State& state, Request& r, Now now) {
   for (const MemberStatus& m : r.members) {
     if (m.batch == 0) continue;
     Ledger& ledger = state.LaneOf(r.lane()).ledger;
-    if (IsInLog(ledger, m.batch) || m.batch > ledger.highest + kMostAhead) continue;
-    ledger.named = std::max(ledger.named, m.batch);
+    if (IsInLog(ledger, m.batch)) continue;
+    if (m.batch <= ledger.highest + kMostAhead) ledger.named = std::max(ledger.named, m.batch);
     if (!IsUnended(m)) continue;
     Target& t = TargetOf(state, m.id);
     if (t.place == Place::kBatch) continue;
@@ -239,17 +239,25 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
   Touch(state, r, Urgency::kQuiet, now);
 }
 
+/// S8a: a wish to look again is about what waits for a person, not about calls under way.
+bool AsksAbout(const MemberStatus& m, bool decides) {
+  if (m.state == MemberState::kBlocked || m.state == MemberState::kFailed) return true;
+  return decides && m.state == MemberState::kWaiting && m.reason == Reason::kServiceError;
+}
+
 /// "Look again": Blocked and Failed members are observed at once.
 void LookAgain(State& state, Request& r, Now now) {
   if (r.requested_at == r.handled_requested_at || !r.admitted) return;
   r.handled_requested_at = r.requested_at;
   Touch(state, r, Urgency::kQuiet, now);
   if (Account* account = state.FindAccount(r.spec.account)) ProbeNow(state, *account, now);
+  // Whoever asks because of what is blocked has not decided about what is merely not listed.
+  const bool decides = Count(r, MemberState::kBlocked) + Count(r, MemberState::kFailed) == 0;
   for (uint32_t i = 0; i < r.members.size(); ++i) {
     if (IsRemoved(r, i)) continue;
     const MemberState before = r.members[i].state;
     Target& t = TargetOf(state, r.members[i].id);
-    t.asked_at = now.mono;
+    if (r.Executes() && AsksAbout(r.members[i], decides)) t.asked_at = now.mono;
     if (before == MemberState::kWaiting) t.not_before = Mono{};
     if (before != MemberState::kBlocked && before != MemberState::kFailed) continue;
     if (t.place != Place::kBatch) {

@@ -129,6 +129,8 @@ struct LaneState {
   Looks looks{};
   size_t looking = 0;  // ids in looks that are in flight
   Packer packer{};
+  int refused_looks = 0;            // in a row
+  Mono looks_after{};               // pause after looks of this region that failed
   Breaker breaker{};                // stops calls in this region only
   const Viewpoint* here = nullptr;  // as its account sees it now; made when needed
   Mono witness_asked{};
@@ -180,6 +182,7 @@ struct Account {
   uint64_t observed_fingerprint = 0;
   bool writing = false;
   bool conflicted = false;
+  int failed_writes = 0;  // in a row
   Mono due{base::kNever};
   Mono last_write{};
   std::set<std::string> lanes{};  // regions

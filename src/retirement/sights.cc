@@ -75,7 +75,10 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
     t.ended.reset();
   }
   // S5: outside the bin again, whatever was accepted before has been undone.
-  if (IsPrepaid(t) && LeftTheBin(t, sent) && t.place != Place::kBatch) t.accepted = false;
+  const bool was_there = t.binned_at != Mono{} && t.binned_at >= t.last_call_end;
+  if (IsPrepaid(t) && was_there && LeftTheBin(t, sent) && t.place != Place::kBatch) {
+    t.accepted = false;
+  }
 }
 
 void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Target& t,
@@ -94,10 +97,10 @@ void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Targ
   ShowCharge(t);
 }
 
-/// Not only faults of the service: one of the ids may be the reason.
+/// One of the ids may be the reason, also when the service says that it failed itself.
 bool MayBeOneOfThem(const Refusal& refusal) {
-  const FaultRule& rule = RuleOf(refusal.fault);
-  return (rule.about == About::kBatch || rule.about == About::kInstance) && !rule.may_have_worked;
+  const About about = RuleOf(refusal.fault).about;
+  return about == About::kBatch || about == About::kInstance;
 }
 
 /// The halves of a refused look are looked at apart from each other.
@@ -113,12 +116,13 @@ void DivideLook(State& state, const Observed& event) {
 }
 
 /// A look that is refused for one id alone, while others are answered, denies that instance.
-void TakeRefusal(const Account& account, const Observed& event, Target& t, Now now) {
+void TakeRefusal(const LaneState& lane, const Observed& event, Target& t, Now now) {
   const auto& refusal = std::get<Refusal>(event.answer);
-  if (!MayBeOneOfThem(refusal) || event.ids.size() > 1 || account.refused_looks > 1) return;
+  if (!MayBeOneOfThem(refusal) || event.ids.size() > 1 || lane.refused_looks > 1) return;
   t.look_denied = true;
-  t.wait_reason =
-      refusal.fault == Fault::kUnauthorized ? Reason::kUnauthorized : Reason::kRejectedByApi;
+  t.wait_reason = refusal.fault == Fault::kUnauthorized ? Reason::kUnauthorized
+                  : refusal.fault == Fault::kServer     ? Reason::kServiceError
+                                                        : Reason::kRejectedByApi;
   if (t.retries < 100) ++t.retries;
   t.not_before = now.mono + BackOff(RuleOf(Fault::kUnauthorized), t.retries);
   t.wait_message =
@@ -169,7 +173,7 @@ void OnObserved(State& state, const Observed& event, Now now) {
       lacks_witness = lacks_witness || LacksWitness(t, *from);
       missing = missing || IsMissing(t);
     } else if (account != nullptr) {
-      TakeRefusal(*account, event, t, now);
+      TakeRefusal(lane, event, t, now);
     }
   }
   if (missing || IsSuspicious(lane)) CountMissing(state, lane, now);
@@ -189,58 +193,73 @@ double Sendable(const Account& account, Millis time) {
   return std::max(1.0, calls) * kMostIdsOfCall;
 }
 
-/// Looking further ahead than the rate can send only lets sights age.
-bool MayLookAhead(const State& state, const Account& account) {
+/// Looking further ahead than the rate can send only lets sights age. What waits in another region
+/// that may not call does not count.
+bool MayLookAhead(const State& state, const Account& account, const LaneState& here) {
   size_t ahead = 0;
   size_t prepaid = 0;
   for (const std::string& region : account.lanes) {
     const auto lane = state.lanes.find({account.object.name, region});
     if (lane == state.lanes.end()) continue;
+    if (&lane->second != &here && lane->second.breaker.open()) continue;
     ahead += lane->second.packer.size() + lane->second.looking;
     prepaid += lane->second.packer.prepaid();
   }
   return double(ahead) < Sendable(account, prepaid > 0 ? kPrepaidLookAhead : kLookAhead);
 }
 
+Mono LooksOfLaneAt(const Account& account, const LaneState& lane, Now now) {
+  return std::max(LooksAllowedAt(account, now), lane.looks_after);
+}
+
+void SendLooksOf(State& state, Account& account, LaneState& lane, Now now) {
+  while (LooksOfLaneAt(account, lane, now) <= now.mono && lane.looks.Next(true) <= now.mono) {
+    // While every look is refused one instance after the other is asked for.
+    const bool probing = std::max(lane.refused_looks, account.refused_looks) >= kRefusedAlike;
+    const Looks::Cut cut{MayLookAhead(state, account, lane), probing ? 1 : kMostIds,
+                         account.look_groups_from};
+    std::vector<Target*> targets = lane.looks.Take(now.mono, cut);
+    if (targets.empty()) break;
+    KeepCredentialsFresh(state, account, now);
+    account.describe.TryTake(now.mono);
+    account.credentials_breaker.OnSend();
+    // E0: while looks are refused, one at a time.
+    if (account.looks_after != Mono{}) account.looks_after = now.mono + kLongestLookPause;
+    if (lane.refused_looks > 0) lane.looks_after = now.mono + kLongestLookPause;
+    Observe observe{lane.lane, OptionsOf(account), {}};
+    for (Target* t : targets) {
+      t->looking = true;
+      observe.ids.push_back(t->id);
+    }
+    lane.looking += targets.size();
+    state.Do(std::move(observe));
+  }
+}
+
 }  // namespace
 
 void SendLooks(State& state, Now now) {
   if (!state.Leading(now) || !state.Synced() || state.stopping) return;
-  for (auto& [lane, lane_state] : state.lanes) {
-    Account* account = state.FindAccount(lane.account);
-    if (account == nullptr) continue;
-    while (LooksAllowedAt(*account, now) <= now.mono && lane_state.looks.Next(true) <= now.mono) {
-      // While every look is refused one instance after the other is asked for.
-      const bool probing = account->refused_looks >= kRefusedAlike;
-      const Looks::Cut cut{MayLookAhead(state, *account), probing ? 1 : kMostIds,
-                           account->look_groups_from};
-      std::vector<Target*> targets = lane_state.looks.Take(now.mono, cut);
-      if (targets.empty()) break;
-      KeepCredentialsFresh(state, *account, now);
-      account->describe.TryTake(now.mono);
-      account->credentials_breaker.OnSend();
-      // E0: while looks are refused, one at a time.
-      if (account->refused_looks > 0) account->looks_after = now.mono + kLongestLookPause;
-      Observe observe{lane, OptionsOf(*account), {}};
-      for (Target* t : targets) {
-        t->looking = true;
-        observe.ids.push_back(t->id);
-      }
-      lane_state.looking += targets.size();
-      state.Do(std::move(observe));
+  std::vector<LaneState*> lanes;
+  for (auto& [key, lane] : state.lanes) lanes.push_back(&lane);
+  // Lanes take turns, so that none uses up what its account may do.
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
+    if (Account* account = state.FindAccount(lane.lane.account)) {
+      SendLooksOf(state, *account, lane, now);
     }
   }
 }
 
 Mono NextLook(const State& state, Now now) {
   Mono next = base::kNever;
-  for (const auto& [lane, lane_state] : state.lanes) {
-    const auto account = state.accounts.find(lane.account);
+  for (const auto& [key, lane] : state.lanes) {
+    const auto account = state.accounts.find(key.account);
     if (account == state.accounts.end()) continue;
-    const Mono allowed = LooksAllowedAt(account->second, now);
-    if (allowed == base::kNever || lane_state.looks.empty()) continue;
-    next = std::min(next,
-                    std::max(allowed, lane_state.looks.Next(MayLookAhead(state, account->second))));
+    const Mono allowed = LooksOfLaneAt(account->second, lane, now);
+    if (allowed == base::kNever || lane.looks.empty()) continue;
+    const bool ahead = MayLookAhead(state, account->second, lane);
+    next = std::min(next, std::max(allowed, lane.looks.Next(ahead)));
   }
   return next;
 }

@@ -40,6 +40,7 @@ struct History {
   BatchResult result = BatchResult::kNone;
   bool sent = false;      // its call may have left
   bool accepted = false;  // its call was accepted, and must not be repeated
+  CloudRequestId request_id{};
   Mono learnt{};
 };
 

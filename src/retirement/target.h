@@ -97,6 +97,7 @@ struct Target {
   CloudRequestId request_id{};
   std::unique_ptr<const Sight> packed{};  // as it was when it was packed for the last call
   Mono unchanged_since{};        // after that call: the first look of the row that shows the same
+  CloudRequestId binned_by{};    // the log says that this call put it into the bin
   bool new_termination = false;  // after that call the service showed one that was not there before
   Mono asked_at{};               // a person asked to look again
 
@@ -110,7 +111,7 @@ struct Target {
   Mono not_before{};              // not packed earlier: the service refused it, or is at fault
   uint8_t retries = 0;            // grows `not_before`
   std::unique_ptr<const EndedAs> ended{};  // E1: holds until `not_before`, or until it looks else
-  uint64_t refused_sight = 0;     // what was seen when it was refused; another sight ends the wait
+  uint64_t refused_sight = 0;  // what was seen when it was refused; another sight ends the wait
   Reason wait_reason = Reason::kNone;
   std::shared_ptr<const std::string> wait_message{};
   uint8_t server_faults = 0;

@@ -199,6 +199,7 @@ Target& TargetOf(State& state, InstanceId id) {
   t.retired_before = past->second.result == BatchResult::kRetired;
   t.retired_learnt = past->second.learnt;
   t.accepted = past->second.accepted;
+  if (past->second.result == BatchResult::kRecycled) t.binned_by = past->second.request_id;
   if (past->second.sent) {
     t.called = true;
     t.last_call_end = past->second.learnt;

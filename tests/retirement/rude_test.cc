@@ -1,5 +1,5 @@
-// What the simulated world did to the engine, each as a kind: answers that are doubted, records that
-// vanish, keys and accounts that overlap, and crowds.
+// What the simulated world did to the engine, each as a kind: answers that are doubted, records
+// that vanish, keys and accounts that overlap, and crowds.
 #include "retirement/small_world.h"
 
 namespace retirement {
