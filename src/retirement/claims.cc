@@ -38,11 +38,18 @@ bool IsMistaken(const Target& t, const Claim& claim) {
   return !IsExpected(t, claim.request->spec.members[claim.member].expect.get());
 }
 
+bool Refuses(const Target& t, const Claim& claim) {
+  if (!t.present || t.sight.charge.empty()) return false;
+  const Intent& intent = claim.request->spec.intent;
+  return IsPrepaid(t) ? intent.prepaid == PrepaidPolicy::kRefuse
+                      : intent.postpaid == PostpaidPolicy::kRefuse;
+}
+
 bool MayOwn(const Target& t, const Claim& claim) {
   const Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
   if (!InSpec(claim) || !r.Executes() || !r.IsPermitted() || r.deleting) return false;
-  if (IsMistaken(t, claim)) return false;
+  if (IsMistaken(t, claim) || Refuses(t, claim)) return false;
   return !IsFinal(m.state) || (m.state == MemberState::kBlocked && !IsDuplicateBlock(m));
 }
 

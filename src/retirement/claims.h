@@ -14,6 +14,8 @@ bool IsDuplicateBlock(const MemberStatus& member);
 /// It could own: accepted, permitted, Execute, not done, and what it expects is not contradicted:
 /// an obstacle of the request gives the instance up to the next claim.
 bool MayOwn(const Target& target, const Claim& claim);
+/// It does not want what is seen terminated; that stops nobody else.
+bool Refuses(const Target& target, const Claim& claim);
 /// What it expects differs from what is seen.
 bool IsMistaken(const Target& target, const Claim& claim);
 /// A dry run that asks the service: its account says serverSideDryRun and nothing stands against

@@ -60,6 +60,8 @@ void ShowDuplicates(State& state, Target& t, Now now) {
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     Request& r = *claim.request;
     if (&r == t.owner || !MayOwn(t, claim)) continue;
+    // Whose intent counts shows only when it is known what it is about.
+    if (!Agree(r, *t.owner) && !t.observed) continue;
     SetMember(state, r, claim.member,
               Agree(r, *t.owner)
                   ? shared
@@ -75,6 +77,14 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   if (r.Executes() && IsMistaken(t, claim) && t.place != Place::kBatch &&
       (!IsFinal(m.state) || m.state == MemberState::kBlocked)) {
     SetMember(state, r, claim.member, {MemberState::kBlocked, Reason::kExpectMismatch, kMistaken},
+              now);
+    return;
+  }
+  if (r.Executes() && Refuses(t, claim) && t.place != Place::kBatch && !IsFinal(m.state)) {
+    const std::string charge(t.sight.charge.view());
+    SetMember(state, r, claim.member,
+              {MemberState::kFailed, Reason::kChargeTypeRefused,
+               "spec.termination refuses instances of charge type " + charge},
               now);
     return;
   }
