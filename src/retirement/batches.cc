@@ -187,11 +187,11 @@ std::optional<Wall> AgeingTime(const State& state, Now now) {
   return std::min(*service, now.wall);
 }
 
-/// What statuses tell of unended calls although nobody who serves them could write their end.
+/// What statuses tell of unended calls: as long as they do, the entry that knows the end is kept.
 std::set<uint64_t> AwaitedIn(const State& state, const Lane& lane) {
   std::set<uint64_t> awaited;
   for (const auto& [key, r] : state.requests) {
-    if (r->admitted || r->lane() != lane) continue;
+    if (r->lane() != lane) continue;
     for (const MemberStatus& m : r->members) {
       if (IsUnended(m)) awaited.insert(m.batch);
     }

@@ -61,9 +61,8 @@ void ShowDuplicates(State& state, Target& t, Now now) {
     Request& r = *claim.request;
     if (&r == t.owner || !MayOwn(t, claim)) continue;
     // Whose intent counts shows only when it is known what it is about.
-    if (!Agree(r, *t.owner) && !t.observed) continue;
     SetMember(state, r, claim.member,
-              Agree(r, *t.owner)
+              Agree(r, *t.owner) || !t.observed
                   ? shared
                   : MemberChange{MemberState::kBlocked, Reason::kDuplicateRequest, kOtherIntent},
               now);
@@ -80,7 +79,8 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
               now);
     return;
   }
-  if (r.Executes() && Refuses(t, claim) && t.place != Place::kBatch && !IsFinal(m.state)) {
+  const bool open = !IsFinal(m.state) || m.state == MemberState::kBlocked;
+  if (r.Executes() && Refuses(t, claim) && t.place != Place::kBatch && open) {
     const std::string charge(t.sight.charge.view());
     SetMember(state, r, claim.member,
               {MemberState::kFailed, Reason::kChargeTypeRefused,

@@ -132,6 +132,7 @@ std::string World::WrongFailure(const RequestObject& r, const MemberStatus& m) {
       if (r.spec.intent.postpaid == PostpaidPolicy::kRefuse) return "";
       return used_get_ ? "" : "nothing refuses its charge type";
     case Reason::kResurrected:
+      if (shape_.slow) return "";  // it was shown for longer than the cloud may
       if (i == nullptr || (i->gone && !meddled_at_.contains(m.id))) return "gone for good";
       return missed_.contains(m.id) || restored_.contains(m.id) ? "" : "it never was retired";
     default:
