@@ -524,5 +524,27 @@ TEST_F(EngineTest, LooksOnlyAsFarAheadAsItsCallsCanFollow) {
   EXPECT_LT(looked, 4'000 + 20 * 250);
 }
 
+// S12: an entry that was read live says nothing about how far the watch has come.
+TEST_F(EngineTest, AnEntryReadLiveIsNoProgressOfTheWatch) {
+  echoes_ = false;
+  Begin({Request("r", {"ins-00000001"})});
+  AnswerLook("RUNNING");
+  Wait(seconds{2});
+  if (const auto confirm = Take<Confirm>()) Confirmed_(*confirm);
+  const auto commit = Take<Commit>();
+  ASSERT_TRUE(commit);
+  Step(Committed{kLane, commit->batch.sequence, Committed::Outcome::kCreated, "500", ""});
+  BatchObject foreign = Open();
+  foreign.lane.account = "second";
+  foreign.members[0].id = *InstanceId::Parse("ins-00000002");
+  foreign.version = "900";
+  Step(BatchSeen{foreign, true});
+  Wait(seconds{1});
+  EXPECT_FALSE(Take<Call>());
+  Step(Bookmark{{Kind::kBatch, ""}, "901"});
+  Wait(seconds{1});
+  EXPECT_TRUE(Take<Call>());
+}
+
 }  // namespace
 }  // namespace retirement

@@ -120,6 +120,44 @@ TEST_F(EvidenceTest, AnExpectationThatComesBetweenCommitAndCallIsHonoured) {
   EXPECT_EQ(Told("r").reason, Reason::kExpectMismatch);
 }
 
+// S6: what a look shows between commit and call counts.
+TEST_F(EvidenceTest, WhatChangesBetweenCommitAndCallIsSeen) {
+  ThrottleTheFirstCall();
+  Start({Request("r", Ids(1, 1))});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  describe_ = [this](const Observe& a) {
+    std::vector<Sight> sights = All(a, "RUNNING");
+    for (Sight& s : sights) s.protected_from_termination = true;
+    return sights;
+  };
+  const Observe look{kLane, called_[0].options, {Parsed(Id(1))}};
+  Observed shown{kLane,
+                 look.ids,
+                 now_.mono,
+                 key_,
+                 describe_(look),
+                 ServiceTime{std::chrono::floor<seconds>(now_.wall), now_.mono},
+                 look.options.endpoint};
+  Tell(shown);
+  Go(minutes{10});
+  EXPECT_EQ(called_.size(), 1u);
+  EXPECT_EQ(Told("r").reason, Reason::kInstanceProtected);
+}
+
+// S2: one entry goes out with the same options however often it is sent.
+TEST_F(EvidenceTest, AnEntryKeepsItsOptions) {
+  ThrottleTheFirstCall();
+  Start({Request("r", Ids(1, 1))});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  EditAccount([](AccountObject& a) { a.spec.signature = "HmacSHA256"; });
+  Go(minutes{2});
+  for (const Call& c : called_) {
+    if (c.sequence != called_[0].sequence) continue;
+    EXPECT_EQ(c.options, called_[0].options);
+  }
+  EXPECT_GT(called_.size(), 1u);
+}
+
 // S8a: a machine that shuts down slowly shows no sign that the call failed.
 TEST_F(EvidenceTest, AnAcceptedPrepaidCallIsNotRepeatedWhileItShutsDown) {
   Mono accepted{};
