@@ -241,7 +241,7 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
   }
   if (differs) Suspect(state, Kind::kRequest, now);
   for (auto& [key, lane] : state.lanes) {
-    const auto resolve = [&](Entry& entry, Stage back, Mono& retry_after) {
+    const auto resolve = [&, &lane = lane](Entry& entry, Stage back, Mono& retry_after) {
       if (entry.stage != Stage::kConfirming || entry.confirm_token != event.token) return;
       entry.stage = back;
       if (event.complete && !differs) entry.confirmed_at = event.sent;
