@@ -488,6 +488,40 @@ TEST_F(RudeTest, ADeadRegionStopsNoOtherOne) {
   }
 }
 
+// L1: who comes when another region has been refused for long is looked at as if it were not.
+TEST_F(RudeTest, LooksOfARefusedRegionPauseNoOtherOne) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe& a) -> Answer_ {
+    if (a.lane.region != "ap-beijing") return Living(a);
+    return Refusal{Fault::kUnauthorized, Reason::kUnauthorized, "UnauthorizedOperation", "", {}};
+  };
+  RequestObject dead = Request("dead", Ids(100, 5));
+  dead.spec.region = "ap-beijing";
+  Start({dead});
+  Go(minutes{20});
+  Put(Request("r", Ids(1, 5)));
+  Go(seconds{30});
+  EXPECT_EQ(Retired("r"), 5);
+}
+
+// E0: what a new object brings along makes nobody try anew.
+TEST_F(RudeTest, CopiedAnnotationsProbeNothing) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRefusedUnseen;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.InsufficientBalance", "", {}};
+  };
+  Start({Request("r", {Id(1)})});
+  Go(minutes{30});
+  const size_t before = called_.size();
+  for (int i = 0; i < 60; ++i) {
+    RequestObject copy = Request("copy" + std::to_string(i), {Id(10 + i)});
+    copy.requested_at = "copied";
+    Put(copy);
+    Go(seconds{2});
+  }
+  EXPECT_LE(called_.size() - before, 3u);
+}
+
 // L1: the second commit of Destroy, of a process that died, was never called.
 TEST_F(RudeTest, DestroyGoesOnAfterACrashBeforeItsSecondCall) {
   describe_ = [&](const Observe& a) {
