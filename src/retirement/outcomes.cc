@@ -35,6 +35,8 @@ MemberChange WhyIdle(const Target& t, const Claim& claim, bool waits) {
                          : "the end of RetirementBatch " + BatchName(t.batch_lane, t.batch) +
                                " is awaited, in which it is"};
   }
+  // Who leads next must know that nobody has seen yet what became of its call.
+  if (t.orphan && m.batch != 0) return {MemberState::kWaiting, Reason::kAmbiguous};
   if (t.look_denied) {
     return {MemberState::kWaiting, Reason::kRefused, t.wait_message ? *t.wait_message : ""};
   }
@@ -42,8 +44,6 @@ MemberChange WhyIdle(const Target& t, const Claim& claim, bool waits) {
     return {MemberState::kWaiting, Reason::kHeldByOther,
             "a hold on another request that names this instance"};
   }
-  // Who leads next must know that nobody has seen yet what became of its call.
-  if (t.orphan && m.batch != 0) return {MemberState::kWaiting, Reason::kAmbiguous};
   return {waits ? MemberState::kWaiting : MemberState::kPending};
 }
 

@@ -124,10 +124,9 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
     if (look->reason == Reason::kNone && m.state == MemberState::kWaiting && !t.observed) return;
     const bool seen = t.observed || !m.charge.empty();
     // Who leads next must know that nobody has seen yet what became of its call.
-    const bool open = t.orphan && look->reason == Reason::kNone;
     SetMember(state, r, owner.member,
               {seen ? MemberState::kWaiting : MemberState::kPending,
-               open ? Reason::kAmbiguous : look->reason, look->message},
+               t.orphan ? Reason::kAmbiguous : look->reason, look->message},
               now);
   } else if (const auto* pack = std::get_if<Pack>(&verdict)) {
     PutInPack(state, t, *pack, now);
