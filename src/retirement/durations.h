@@ -78,7 +78,7 @@ inline constexpr int kThrottledAlike = 8;
 inline constexpr base::Millis kLongestLookPause = minutes{1};
 // Trouble that lasts so long is told on the account and its requests (T1).
 inline constexpr base::Millis kTroubleTold = seconds{10};
-inline constexpr base::Millis kTroubleToldAnew = minutes{1};  // when the cause changes
+inline constexpr base::Millis kTroubleToldAnew = minutes{1};  // another cause, doubling to 16 min
 // So long everything has to go well before the end of told trouble is told (E2: it may come and
 // go).
 inline constexpr base::Millis kTroubleOver = seconds{20};

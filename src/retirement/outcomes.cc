@@ -73,14 +73,14 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
   if (!InSpec(claim) || !r.IsAccepted()) return;
-  if (r.Executes() && IsMistaken(t, claim) && t.place != Place::kBatch &&
-      (!IsFinal(m.state) || m.state == MemberState::kBlocked)) {
+  const bool open = !IsFinal(m.state) || m.state == MemberState::kBlocked;
+  const bool may_be_told = open && r.Executes() && t.place != Place::kBatch;
+  if (may_be_told && IsMistaken(t, claim)) {
     SetMember(state, r, claim.member, {MemberState::kBlocked, Reason::kExpectMismatch, kMistaken},
               now);
     return;
   }
-  const bool open = !IsFinal(m.state) || m.state == MemberState::kBlocked;
-  if (r.Executes() && Refuses(t, claim) && t.place != Place::kBatch && open) {
+  if (may_be_told && Refuses(t, claim)) {
     const std::string charge(t.sight.charge.view());
     SetMember(state, r, claim.member,
               {MemberState::kFailed, Reason::kChargeTypeRefused,
