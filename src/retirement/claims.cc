@@ -88,6 +88,8 @@ const Claim* FindOwner(const State& state, const Target& t) {
   return Oldest(t, [&](const Claim& claim) { return MayAsk(state, claim); });
 }
 
+bool IsNamed(const Target& t) { return t.crowd || !t.claims.empty(); }
+
 const Claim* ClaimOf(const Target& t, const Request* request) {
   for (const Claim& claim : t.claims) {
     if (claim.request == request) return &claim;

@@ -29,6 +29,8 @@ bool HasWish(const Claim& claim);
 bool IsHeld(const Target& target);
 /// The oldest claim that may own; without one the oldest that may ask. Null while it is held.
 const Claim* FindOwner(const State& state, const Target& target);
+/// Some request names it, if only one that is done (S5: its wish counts).
+bool IsNamed(const Target& target);
 /// Null when `request` does not name it.
 const Claim* ClaimOf(const Target& target, const Request* request);
 /// The owner's intent, with the mildest prepaid intent of all live requests.

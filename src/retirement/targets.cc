@@ -232,7 +232,7 @@ namespace {
 
 void Forget(State& state, std::map<InstanceId, Target>::iterator found) {
   Target& t = found->second;
-  if (!t.claims.empty() || t.place == Place::kBatch || t.looking) return;
+  if (IsNamed(t) || t.place == Place::kBatch || t.looking) return;
   LeavePlace(state, t);
   state.targets.erase(found);
 }
@@ -248,7 +248,7 @@ void SweepTargets(State& state, Now now) {
   std::vector<InstanceId> unclaimed;
   for (const auto& [id, t] : state.targets) {
     const Mono until = std::max(t.settle_until, t.last_call_end + kMaxEffectLag);
-    if (t.claims.empty() && (!t.called || now.mono >= until)) unclaimed.push_back(id);
+    if (!IsNamed(t) && (!t.called || now.mono >= until)) unclaimed.push_back(id);
   }
   for (const InstanceId id : unclaimed) Forget(state, state.targets.find(id));
 }

@@ -284,6 +284,37 @@ TEST_F(RudeTest, ACrowdThatIsBlockedEndsWithItsInstance) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(Retired("r" + std::to_string(i)), 1) << i;
 }
 
+// S5: whoever is done goes on to want what he wants: 40 finished requests and no other one are not
+// forgotten with their instance.
+TEST_F(RudeTest, TheWishesOfAFinishedCrowdCount) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 40; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  bool binned = false;
+  describe_ = [&](const Observe& a) {
+    return binned ? All(a, "SHUTDOWN", kPrepaid) : std::vector<Sight>{};
+  };
+  Start(requests);
+  Go(minutes{10});
+  EXPECT_EQ(Told("r39").reason, Reason::kNeverObserved);
+  // Whoever has a place goes.
+  for (const Claim& claim : std::vector(engine_.state().targets.at(Parsed(Id(1))).claims)) {
+    const RequestKey key = claim.request->key;
+    requests_.erase(key);
+    Tell(RequestGone{key});
+  }
+  Go(minutes{10});
+  binned = true;
+  RequestObject destroyer = Request("destroyer", {Id(1)});
+  destroyer.spec.intent.prepaid = PrepaidPolicy::kDestroy;
+  Put(destroyer);
+  Go(minutes{10});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(Told("destroyer").reason, Reason::kDuplicateRequest);
+}
+
 // E2: causes that take turns are told at growing intervals.
 TEST_F(RudeTest, CausesThatAlternateAreToldSeldom) {
   int looks = 0;
