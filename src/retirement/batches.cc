@@ -128,6 +128,13 @@ bool MayPack(const State& state, const LaneState& lane, const Account& account, 
   return CallsAllowedAt(account, lane, now) <= now.mono + kCommitAhead;
 }
 
+/// S3: the log of an account is written by the installation that serves it, whose call may be
+/// under way.
+bool IsOurs(const State& state, const LaneState& lane) {
+  const auto account = state.accounts.find(lane.lane.account);
+  return account == state.accounts.end() || !IsForeign(state, account->second);
+}
+
 /// Somebody ends by hand what nobody can observe any more.
 void CloseByHand(State& state, LaneState& lane, Now now) {
   std::vector<uint64_t> closing;
@@ -230,8 +237,7 @@ void DeleteOld(State& state, Now now) {
   SweepTargets(state, now);
   bool deleted = false;
   for (auto& [key, lane] : state.lanes) {
-    const Account* account = state.FindAccount(key.account);
-    if (account != nullptr && IsForeign(state, *account)) continue;
+    if (!IsOurs(state, lane)) continue;
     for (const uint64_t sequence : OldOf(state, lane, now)) {
       state.Do(DeleteBatch{lane.lane, sequence});
       lane.ledger.closed.erase(sequence);
@@ -245,7 +251,8 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
   Mono next = base::kNever;
   const Mono calls = CallsAllowedAt(account, lane, now);
   for (const auto& [sequence, entry] : lane.ledger.open) {
-    if (entry.dirty && !entry.recording) next = std::min(next, entry.record_after);
+    if (entry.dirty && !entry.recording && IsOurs(state, lane))
+      next = std::min(next, entry.record_after);
     if (entry.stage != Stage::kReady) continue;
     next = std::min(next, std::max(SendBefore(state, account, entry, now), now.mono + seconds{1}));
     const bool in_log = !entry.object.version.empty() && IsEchoed(state, entry);
@@ -272,9 +279,9 @@ void DriveBatches(State& state, Now now) {
   for (size_t i = 0; i < lanes.size(); ++i) {
     LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
     Account* account = state.FindAccount(lane.lane.account);
-    CloseByHand(state, lane, now);
+    if (IsOurs(state, lane)) CloseByHand(state, lane, now);
     if (account != nullptr) DriveLane(state, lane, *account, now);
-    RecordDirty(state, lane, now);
+    if (IsOurs(state, lane)) RecordDirty(state, lane, now);
   }
   ++state.lane_turn;
   DeleteOld(state, now);
@@ -300,7 +307,7 @@ bool IsQuiescent(const State& state) {
           entry.stage == Stage::kConfirming) {
         return false;
       }
-      if (entry.dirty || entry.recording) return false;
+      if (entry.recording || (entry.dirty && IsOurs(state, lane))) return false;
     }
   }
   return true;

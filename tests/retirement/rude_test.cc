@@ -166,6 +166,19 @@ TEST_F(RudeTest, AnOlderEntryTakesNothingFromALaterOne) {
   EXPECT_TRUE(IsClosed(log_.at({kLane, 1}).phase));
 }
 
+// S3: the log of an account that another installation serves is left to it, whose call may be under
+// way, whatever it says of an instance and whatever a person writes on it.
+TEST_F(RudeTest, TheLogOfAnotherInstallationIsLeftToIt) {
+  account_.status.installation = "elsewhere";
+  BatchObject theirs = Open();
+  theirs.close = "alice: it is over";
+  BatchObject other = Open();
+  other.lane.account = "other";
+  Start({}, {theirs, other});
+  Go(minutes{20});
+  EXPECT_EQ(log_.at({kLane, 1}).version, theirs.version);
+}
+
 // S5: the record of a call was deleted; only a person, told of it, may have it called again.
 TEST_F(RudeTest, APostpaidOrphanWaitsForAPerson) {
   for (const auto& [state, reason] : {std::pair(MemberState::kSubmitted, Reason::kNone),
