@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "retirement/accounts.h"
 #include "retirement/batches.h"
 #include "retirement/entries.h"
 #include "retirement/judge.h"
@@ -132,11 +133,25 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   ReassessEntry(state, placed, now);
 }
 
+/// S10: who sends another one must know that the service executes what says DryRun=true, also when
+/// whoever saw that did not live to tell it on the account.
+void LearnDryRun(State& state, const BatchObject& o, Now now) {
+  const bool shown = std::any_of(o.members.begin(), o.members.end(), [](const BatchMember& m) {
+    return m.result == BatchResult::kRetired || m.result == BatchResult::kRecycled;
+  });
+  Account& account = state.accounts[o.lane.account];
+  const bool asks = !account.exists || account.object.spec.server_side_dry_run;
+  if (!o.dry_run || !shown || !asks) return;
+  account.dry_run_executed = true;
+  if (account.exists) UpdateReady(state, account, now);
+}
+
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
   lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono};
   const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
+  LearnDryRun(state, object, now);
 }
 
 /// Its writer got its answer after we had read it.

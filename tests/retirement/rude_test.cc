@@ -136,6 +136,25 @@ TEST_F(RudeTest, ADryRunThatWasSwitchedOffLeavesNoAlarm) {
   EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
 }
 
+// S10: whoever saw that a dry run was executed may not have lived to tell it on the account.
+TEST_F(RudeTest, TheLogTellsThatADryRunWasExecuted) {
+  account_.spec.server_side_dry_run = true;
+  BatchObject executed = Open();
+  executed.dry_run = true;
+  executed.phase = BatchPhase::kVerified;
+  executed.members[0].result = BatchResult::kRecycled;
+  RequestObject asks = Request("asks", {Id(2)});
+  asks.spec.mode = Mode::kDryRun;
+  Start({asks}, {executed});
+  Go(minutes{5});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(AccountReady().reason, "DryRunExecuted") << WordsOfAccount();
+  EditAccount([](AccountObject& a) { a.spec.server_side_dry_run = false; });
+  Go(minutes{5});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+  EXPECT_EQ(Told("asks").state, MemberState::kPlanned);
+}
+
 // The log is not opened again by one who did not see its end.
 TEST_F(RudeTest, WhatOthersEndedStaysEnded) {
   terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
