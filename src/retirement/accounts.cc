@@ -127,10 +127,11 @@ Mono PausedUntil(int refused, Now now) {
   return now.mono + std::min<Millis>(pause, kLongestLookPause);
 }
 
-/// What is not about the whole account stops no other region.
+/// What is not about the whole account stops no other region; but a look that probes credentials is
+/// the account's.
 void PauseLooks(Account& a, LaneState& lane, Fault fault, Now now) {
   const About about = RuleOf(fault).about;
-  if (about == About::kAccount || about == About::kCall) {
+  if (about == About::kAccount || about == About::kCall || a.credentials_breaker.open()) {
     a.looks_after = PausedUntil(a.refused_looks, now);
   } else {
     lane.looks_after = PausedUntil(lane.refused_looks, now);

@@ -571,6 +571,21 @@ TEST_F(RudeTest, LooksOfARefusedRegionPauseNoOtherOne) {
   EXPECT_EQ(Retired("r"), 5);
 }
 
+// E0: probes of rejected credentials are looks like any other, whatever else refuses them.
+TEST_F(RudeTest, ProbesOfCredentialsThatMeetSomethingElseAreFew) {
+  bool rejected = false;
+  describe_ = [&](const Observe&) -> Answer_ {
+    if (std::exchange(rejected, true)) {
+      return Refusal{Fault::kSplit, Reason::kRejectedByApi, "LimitExceeded", "too many", {}};
+    }
+    return Refusal{
+        Fault::kCredentials, Reason::kNone, "AuthFailure.SecretIdNotFound", "no such key", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(hours{1});
+  EXPECT_LE(looked_.size(), 10u + 60u);
+}
+
 // E0: what a new object brings along makes nobody try anew.
 TEST_F(RudeTest, CopiedAnnotationsProbeNothing) {
   terminate_ = [](const Call&, Answered& a) {

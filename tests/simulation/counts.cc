@@ -24,6 +24,7 @@ constexpr Millis kToldAfter = minutes{1};   // that an account does not work
 constexpr Millis kWorksAgain = minutes{15};
 constexpr Millis kForgotten = minutes{10};  // a failure, after so long without another one
 constexpr Millis kUnexplained = minutes{10};
+constexpr Millis kTidies = minutes{4};
 
 /// How many of `times` are later than `from`.
 size_t CountSince(const std::deque<Mono>& times, Mono from) {
@@ -286,8 +287,13 @@ void World::InspectAccount(const AccountObject& a) {
   Fail("T1: " + a.name + " works and is told not to be ready: " + reason);
 }
 
-/// E0: entries without effect are few, or young.
+/// E0: entries without effect are few, or young. Who has not led for long keeps even those that are
+/// too many.
 void World::InspectLog() {
+  const bool led = std::any_of(processes_.begin(), processes_.end(), [this](const auto& p) {
+    return p->engine && now_ - std::max(p->led_since, p->frozen_until) >= kTidies;
+  });
+  if (!led) return;
   std::map<Lane, size_t> in_vain;
   for (const auto& [key, entry] : batches_) {
     if (entry.closed_at > now_ - minutes{10} || !IsInVain(entry.object)) continue;
