@@ -7,6 +7,8 @@
 namespace retirement {
 namespace {
 
+constexpr int kUntold = 1;
+constexpr int kBlocked = 2;
 constexpr int kDone = 4;
 
 /// Who may act goes first, then who has not been told anything, then who is blocked and may act
@@ -15,15 +17,51 @@ int RankOf(const Claim& c) {
   const Request& r = *c.request;
   const MemberStatus& m = MemberOf(c);
   const bool blocked = m.state == MemberState::kBlocked;
+  const bool may = r.Executes() && r.IsPermitted();
   if (IsFinal(m.state) && !blocked) return kDone;
   if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return 3;
-  if (blocked) return 2;
-  if (r.Executes() && r.IsPermitted()) return 0;
-  return m.state == MemberState::kPending ? 1 : 3;
+  if (blocked) return may ? kBlocked : 3;
+  if (may) return 0;
+  return m.state == MemberState::kPending ? kUntold : 3;
 }
 
 CrowdKey KeyOf(const Claim& c) {
-  return {RankOf(c), c.request->created, c.request->uid, c.request};
+  const int rank = RankOf(c);
+  const Reason reason = rank == kBlocked ? MemberOf(c).reason : Reason::kNone;
+  return {rank, reason, c.request->created, c.request->uid, c.request};
+}
+
+/// T1: it was told of an obstacle that is not the present one. What it expects is its own affair.
+bool IsOutdated(const Crowd& crowd, const CrowdKey& key) {
+  return key.rank == kBlocked && crowd.shared != Reason::kNone && key.reason != crowd.shared &&
+         key.reason != Reason::kExpectMismatch;
+}
+
+/// Who was told what no longer holds counts as not told.
+CrowdKey Effective(const Crowd& crowd, CrowdKey key) {
+  if (IsOutdated(crowd, key)) key.rank = kUntold, key.reason = Reason::kNone;
+  return key;
+}
+
+CrowdKey After(Reason reason) { return {kBlocked, Reason(uint8_t(reason) + 1), {}, {}, nullptr}; }
+
+/// The first in the crowd that was told of another obstacle than the present one.
+Crowd::Waiting::const_iterator FirstOutdated(const Crowd& crowd) {
+  auto it = crowd.waiting.lower_bound({kBlocked, Reason::kNone, {}, {}, nullptr});
+  while (it != crowd.waiting.end() && it->first.rank == kBlocked) {
+    if (IsOutdated(crowd, it->first)) return it;
+    it = crowd.waiting.lower_bound(After(it->first.reason));
+  }
+  return crowd.waiting.end();
+}
+
+/// Whose turn it is; nothing when nobody's is.
+std::optional<CrowdKey> Next(const Crowd& crowd) {
+  if (crowd.waiting.empty()) return std::nullopt;
+  const auto first = crowd.waiting.begin();
+  const auto outdated = FirstOutdated(crowd);
+  if (first->first.rank > kUntold && outdated != crowd.waiting.end()) return outdated->first;
+  return first->first.rank == kDone ? std::nullopt : std::optional(first->first);
 }
 
 CrowdMember MemberFor(const Claim& c) {
@@ -60,28 +98,26 @@ std::optional<Claim> Unseat(Crowd& crowd, const Request& r) {
   return claim;
 }
 
-bool IsDone(const CrowdKey& key) { return key.rank == kDone; }
-
 }  // namespace
 
 void Balance(State& state, Target& t) {
   if (!t.crowd) return;
   Crowd& crowd = *t.crowd;
   bool changed = false;
-  while (!crowd.waiting.empty() && !IsDone(crowd.waiting.begin()->first)) {
-    const CrowdKey best = crowd.waiting.begin()->first;
+  const auto key_of = [&](const Claim& c) { return Effective(crowd, KeyOf(c)); };
+  while (const auto best = Next(crowd)) {
     if (t.claims.size() >= kMostClaims) {
       // Whoever owns it keeps his place.
       const auto worst =
           std::max_element(t.claims.begin(), t.claims.end(), [&](const Claim& a, const Claim& b) {
             if (a.request == t.owner || b.request == t.owner) return a.request == t.owner;
-            return KeyOf(a) < KeyOf(b);
+            return key_of(a) < key_of(b);
           });
-      if (!(best < KeyOf(*worst))) break;
+      if (!(Effective(crowd, *best) < key_of(*worst))) break;
       Seat(crowd, *worst);
       t.claims.erase(worst);
     }
-    t.claims.push_back(*Unseat(crowd, *best.request));
+    t.claims.push_back(*Unseat(crowd, *best->request));
     changed = true;
   }
   if (changed) state.again.push_back(t.id);
@@ -129,6 +165,10 @@ void OnMemberChanged(State& state, Request& r, uint32_t member) {
     std::erase_if(t.claims, [&](const Claim& c) { return c.request == &r; });
   }
   Balance(state, t);
+}
+
+void ShareWithCrowd(State& state, Target& t, Reason reason) {
+  if (t.crowd && std::exchange(t.crowd->shared, reason) != reason) state.again.push_back(t.id);
 }
 
 bool CrowdHolds(const Target& t) { return t.crowd && t.crowd->holders > 0; }

@@ -20,6 +20,9 @@ void OnMemberChanged(State& state, Request& request, uint32_t member);
 
 /// The best of those that wait take the places that are free, or that are taken by worse ones.
 void Balance(State& state, Target& target);
+/// T1: what the owner is blocked by now, kNone for nothing: who was told otherwise gets a place, in
+/// turn.
+void ShareWithCrowd(State& state, Target& target, Reason reason);
 /// Of those that wait for a place: does any hold the instance, and what is their mildest wish?
 bool CrowdHolds(const Target& target);
 std::optional<PrepaidPolicy> MildestOfCrowd(const Target& target);

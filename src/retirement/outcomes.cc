@@ -1,6 +1,7 @@
 #include "retirement/outcomes.h"
 
 #include "retirement/claims.h"
+#include "retirement/crowd.h"
 #include "retirement/members.h"
 #include "retirement/targets.h"
 
@@ -57,6 +58,7 @@ void ShowDuplicates(State& state, Target& t, Now now) {
   if (const MemberStatus& m = MemberOf(*owner); m.state == MemberState::kBlocked) {
     shared = {m.state, m.reason, std::string(m.message_view())};
   }
+  ShareWithCrowd(state, t, shared.state == MemberState::kBlocked ? shared.reason : Reason::kNone);
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     Request& r = *claim.request;
     if (&r == t.owner || !MayOwn(t, claim)) continue;

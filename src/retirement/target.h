@@ -23,9 +23,11 @@ struct Claim {
   uint32_t member = 0;
 };
 
-/// The order in which claims take part: by rank, then by age.
+/// The order in which claims take part: by rank, then, of those that are blocked, by reason, then
+/// by age.
 struct CrowdKey {
   int rank = 0;
+  Reason reason = Reason::kNone;
   Wall created{};
   std::string uid{};
   const Request* request = nullptr;
@@ -39,10 +41,12 @@ struct CrowdMember {
 };
 /// Claims that wait for a place, see crowd.h.
 struct Crowd {
-  std::map<CrowdKey, CrowdMember> waiting{};
+  using Waiting = std::map<CrowdKey, CrowdMember>;
+  Waiting waiting{};
   std::unordered_map<const Request*, CrowdKey> keys{};
   int holders = 0;
-  std::array<int, 3> wishes{};  // by PrepaidPolicy
+  std::array<int, 3> wishes{};    // by PrepaidPolicy
+  Reason shared = Reason::kNone;  // what the owner is blocked by now
 };
 
 /// What one call of it ended as for good, for everybody who wants the same there.

@@ -316,6 +316,31 @@ TEST_F(RudeTest, ACrowdThatIsBlockedEndsWithItsInstance) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(Retired("r" + std::to_string(i)), 1) << i;
 }
 
+// T1: what blocks a crowd may change; then everybody is told, not only who has a place.
+TEST_F(RudeTest, ACrowdIsToldOfAnotherObstacle) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  std::string state = "BANNING";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, state);
+    for (Sight& sight : sights) sight.protected_from_termination = true;
+    return sights;
+  };
+  Start(requests);
+  Go(minutes{5});
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(Told("r" + std::to_string(i)).reason, Reason::kBanned) << i;
+  }
+  state = "RUNNING";
+  Go(minutes{10});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kInstanceProtected) << i;
+  }
+}
+
 // S5: whoever is done goes on to want what he wants: 40 finished requests and no other one are not
 // forgotten with their instance.
 TEST_F(RudeTest, TheWishesOfAFinishedCrowdCount) {
