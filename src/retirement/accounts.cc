@@ -127,14 +127,24 @@ Mono PausedUntil(int refused, Now now) {
   return now.mono + std::min<Millis>(pause, kLongestLookPause);
 }
 
+/// E2: credentials that another region takes are not what this one refuses.
+bool IsHeardElsewhere(const Account& a, const std::string& region, Now now) {
+  return a.heard_at != Mono{} && a.heard_in != region && now.mono <= a.heard_at + kHeardFor;
+}
+
 /// What is not about the whole account stops no other region; but a look that probes credentials is
 /// the account's.
-void PauseLooks(Account& a, LaneState& lane, Fault fault, Now now) {
+bool IsOfOneRegion(const Account& a, Fault fault, bool heard_elsewhere) {
   const About about = RuleOf(fault).about;
-  if (about == About::kAccount || about == About::kCall || a.credentials_breaker.open()) {
-    a.looks_after = PausedUntil(a.refused_looks, now);
-  } else {
+  if (a.credentials_breaker.open()) return false;
+  return heard_elsewhere || (about != About::kAccount && about != About::kCall);
+}
+
+void PauseLooks(Account& a, LaneState& lane, bool of_region, Now now) {
+  if (of_region) {
     lane.looks_after = PausedUntil(lane.refused_looks, now);
+  } else {
+    a.looks_after = PausedUntil(a.refused_looks, now);
   }
 }
 
@@ -211,6 +221,7 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   a->credential_error = event.error;
   const std::string& before = first ? a->recorded_credential : a->credential;
   if (event.credential != before) a->credentials_valid = ConditionStatus::kUnknown;
+  if (changed) a->heard_at = Mono{};
   a->credentials_read = true;
   a->credential = event.credential;
   ForgetViewpoints(state, *a);
@@ -245,24 +256,28 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
     a.describe.OnSuccess(now.mono);
     OnSuccess(a, Work::kLook, event.lane.region, now);
     if (event.credential != a.credential) return;
+    a.heard_in = event.lane.region;
+    a.heard_at = now.mono;
     OnCredentialsAccepted(a, now);
     AcceptCredentials(state, a, now);
     return;
   }
   const auto& refusal = std::get<Refusal>(event.answer);
-  if (refusal.fault == Fault::kCredentials && event.credential != a.credential) {
-    ++a.refused_looks;
-    AskCredentials(state, a, now);
-    return PauseLooks(a, lane, refusal.fault, now);
-  }
+  const bool of_credentials = refusal.fault == Fault::kCredentials;
   ++a.refused_looks;
+  if (of_credentials && event.credential != a.credential) {
+    AskCredentials(state, a, now);
+    return PauseLooks(a, lane, false, now);
+  }
   if (++lane.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
-  OnFailure(a, Work::kLook, event.lane.region, {ReadyReasonOf(refusal.fault), Words(refusal)}, now);
+  const bool elsewhere = of_credentials && IsHeardElsewhere(a, event.lane.region, now);
+  OnFailure(a, Work::kLook, event.lane.region,
+            {elsewhere ? "ServiceError" : ReadyReasonOf(refusal.fault), Words(refusal)}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);
-  if (refusal.fault == Fault::kCredentials) return RejectCredentials(state, a, refusal, now);
+  if (of_credentials && !elsewhere) return RejectCredentials(state, a, refusal, now);
   // A rate that falls is enough for a service that is busy now and then.
   if (refusal.fault != Fault::kThrottled || a.refused_looks >= kRefusedAlike) {
-    PauseLooks(a, lane, refusal.fault, now);
+    PauseLooks(a, lane, IsOfOneRegion(a, refusal.fault, elsewhere), now);
   }
 }
 

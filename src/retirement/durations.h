@@ -76,6 +76,8 @@ inline constexpr int kRefusedAlike = 3;
 inline constexpr int kThrottledAlike = 8;
 // Looks that fail pause, doubling from a second.
 inline constexpr base::Millis kLongestLookPause = minutes{1};
+// Credentials that another region took so recently are not rejected as such.
+inline constexpr base::Millis kHeardFor = minutes{2};
 // Trouble that lasts so long is told on the account and its requests (T1).
 inline constexpr base::Millis kTroubleTold = seconds{10};
 inline constexpr base::Millis kTroubleToldAnew = minutes{1};  // another cause, doubling to 16 min

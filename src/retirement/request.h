@@ -166,6 +166,8 @@ struct Account {
   std::string credential_revision{};  // of all parts of the credentials
   bool credentials_read = false;
   std::string credential{};
+  std::string heard_in{};  // the region of the last look that these credentials were good for
+  Mono heard_at{};
   std::string credential_error{};
   ConditionStatus credentials_valid = ConditionStatus::kUnknown;
   Mono credentials_asked{};

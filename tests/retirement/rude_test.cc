@@ -596,6 +596,22 @@ TEST_F(RudeTest, LooksOfARefusedRegionPauseNoOtherOne) {
   EXPECT_EQ(Retired("r"), 5);
 }
 
+// E2: a region that refuses credentials which another one takes is told once, and stops no other.
+TEST_F(RudeTest, CredentialsThatOneRegionRefusesAreNotRejected) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe& a) -> Answer_ {
+    if (a.lane.region != "ap-beijing") return All(a, "STOPPING");
+    return Refusal{Fault::kCredentials, Reason::kNone, "IpInBlacklist", "not from there", {}};
+  };
+  RequestObject dead = Request("dead", Ids(100, 5));
+  dead.spec.region = "ap-beijing";
+  Start({dead, Request("r", Ids(1, 5))});
+  Go(hours{1});
+  EXPECT_LE(account_writes_, 10);
+  EXPECT_NE(WordsOf("dead").find("IpInBlacklist"), std::string::npos) << WordsOf("dead");
+  EXPECT_EQ(WordsOf("r").find("IpInBlacklist"), std::string::npos) << WordsOf("r");
+}
+
 // E0: probes of rejected credentials are looks like any other, whatever else refuses them.
 TEST_F(RudeTest, ProbesOfCredentialsThatMeetSomethingElseAreFew) {
   bool rejected = false;

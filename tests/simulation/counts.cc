@@ -170,6 +170,7 @@ void World::Fared(const std::string& account, Activity activity, const std::stri
     if (f.failures > 0 || f.success_since == Mono{}) f.success_since = now_;
     f.failures = 0;
     f.codes.clear();
+    f.last_success = now_;
     return;
   }
   if (now_ - f.last_failure > kForgotten) f.failures = 0;
@@ -279,6 +280,8 @@ void World::InspectAccount(const AccountObject& a) {
   }
   const auto call = e.fortunes.find(Activity::kCall);
   if (call == e.fortunes.end() || call->second.success_since == Mono{}) return;
+  // Of a call that was not sent, or whose answer was lost, nobody knows that it worked.
+  if (e.last_called > call->second.last_success) return;
   // Who has come to serve it has to see it work himself.
   for (const auto& p : processes_) {
     if (p->engine && Serves(*p, a.name) && p->led_since > call->second.success_since) return;

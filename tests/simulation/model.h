@@ -133,6 +133,7 @@ struct Fortune {
   Mono last_failure{};
   std::map<std::string, Mono> codes{};  // since when it fails with each  // of those failures
   Mono success_since{};                 // the first success after failures
+  Mono last_success{};
 };
 enum class Activity { kLook, kCall, kCommit };
 
@@ -143,6 +144,7 @@ struct Effort {
   std::deque<Mono> looks{};
   std::deque<Mono> writes{};
   Mono last_accepted{};
+  Mono last_called{};
   Mono last_refused{};                   // as an account
   std::set<std::string> refused_with{};  // since the last acceptance
   int refused_looks = 0;                 // in a row

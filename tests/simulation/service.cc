@@ -109,6 +109,7 @@ void World::Do(Process& p, const Call& a) {
   JudgeCall(p, a);
   Trace(p.holder + " calls " + BatchName(a.lane, a.sequence) + " with " +
         std::to_string(a.ids.size()) + (a.dry_run ? " as a dry run" : ""));
+  efforts_[a.lane.account].last_called = now_;
   const StoredEntry* entry = EntryOf(a.lane, a.sequence);
   const uint64_t birth = entry == nullptr ? 0 : entry->birth;
   const std::string key = p.credentials[a.lane.account];
