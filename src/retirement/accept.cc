@@ -79,7 +79,7 @@ Holdup CheckAccepted(const Request& r, const Account* account) {
 
 Holdup CheckPermitted(const Request& r, const Account& account, const LaneState* lane, Now now) {
   const std::string& name = r.spec.account;
-  if (r.spec.expires_at && now.wall >= *r.spec.expires_at) {
+  if (r.spec.expires_at && FasterClock(account, now) >= *r.spec.expires_at) {
     return ForPerson("Expired", "spec.schedule.expiresAt has passed; nothing more is started");
   }
   if (!account.not_ready.reason.empty()) {
@@ -96,7 +96,7 @@ Holdup CheckPermitted(const Request& r, const Account& account, const LaneState*
   }
   if (r.spec.suspend) return Heals("Suspended", "spec.suspend is true");
   if (!r.hold.empty()) return Heals("HoldPresent", "held by annotation " + r.hold);
-  if (r.spec.not_before && now.wall < *r.spec.not_before) {
+  if (r.spec.not_before && SlowerClock(account, now) < *r.spec.not_before) {
     return Timed("NotBefore", "starts at " + base::FormatRfc3339(*r.spec.not_before),
                  *r.spec.not_before);
   }
@@ -104,7 +104,7 @@ Holdup CheckPermitted(const Request& r, const Account& account, const LaneState*
   if (r.spec.grace > Millis{0} && !r.accepted_written) {
     return Heals("GracePeriod", "the grace period begins once its start is recorded");
   }
-  if (grace_end && now.wall < *grace_end) {
+  if (grace_end && SlowerClock(account, now) < *grace_end) {
     return Timed("GracePeriod", "the grace period ends at " + base::FormatRfc3339(*grace_end),
                  *grace_end);
   }
@@ -154,14 +154,28 @@ Holdup CheckReady(const Account& account, const std::string& installation) {
   return {};
 }
 
-std::optional<Wall> NextWallTime(const Request& r, Wall now) {
+Wall SlowerClock(const Account& account, Now now) {
+  return std::min(now.wall, RecordedClock(account, now));
+}
+
+Wall FasterClock(const Account& account, Now now) {
+  return std::max(now.wall, RecordedClock(account, now));
+}
+
+Wall RecordedClock(const Account& account, Now now) {
+  return account.clock.At(now.mono).value_or(now.wall);
+}
+
+std::optional<Wall> NextWallTime(const Request& r, const Account& account, Now now) {
   std::optional<Wall> next;
-  const auto consider = [&](const std::optional<Wall>& time) {
-    if (time && *time > now && (!next || *time < *next)) next = time;
+  const auto consider = [&](const std::optional<Wall>& time, Wall clock) {
+    if (!time || *time <= clock) return;
+    const Wall at = now.wall + (*time - clock);
+    if (!next || at < *next) next = at;
   };
-  consider(r.spec.not_before);
-  consider(r.spec.expires_at);
-  consider(GraceEnd(r));
+  consider(r.spec.not_before, SlowerClock(account, now));
+  consider(GraceEnd(r), SlowerClock(account, now));
+  consider(r.spec.expires_at, FasterClock(account, now));
   return next;
 }
 

@@ -25,7 +25,16 @@ Holdup CheckTrouble(const Request& request, const Account& account, const LaneSt
 /// Why an account serves nobody: spec, other installation, credentials.
 Holdup CheckReady(const Account& account, const std::string& installation);
 
-/// The earliest time at which a clock alone changes one of the above; nothing for never.
-std::optional<Wall> NextWallTime(const Request& request, Wall now);
+/// S10: the machine's clock and the service's may be wrong, but hardly both at once. What has to
+/// wait waits by the slower of them, what has to end ends by the faster one.
+Wall SlowerClock(const Account& account, Now now);
+Wall FasterClock(const Account& account, Now now);
+/// What is recorded: the service's time, once it was heard, or a leader whose clock is ahead would
+/// end what another one began.
+Wall RecordedClock(const Account& account, Now now);
+
+/// The earliest time, by the machine's clock, at which time alone may change one of the above;
+/// nothing for never.
+std::optional<Wall> NextWallTime(const Request& request, const Account& account, Now now);
 
 }  // namespace retirement

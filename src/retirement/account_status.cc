@@ -54,6 +54,11 @@ Draft ReadyDraft(const State& state, const Account& a, const Holdup& not_ready) 
     return {ConditionStatus::kTrue, "Ready",
             "the service does not know DryRun (UnknownParameter); dry runs do not ask it"};
   }
+  if (a.dry_run_doubted) {
+    return {ConditionStatus::kTrue, "Ready",
+            "what a call that said DryRun=true did was not seen; dry runs do not ask the service "
+            "until spec.api.serverSideDryRun is set to false, and to true again"};
+  }
   return {ConditionStatus::kTrue, "Ready", "the account is served"};
 }
 

@@ -99,6 +99,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   // The alarm lasts until the parameter is not sent any more.
   const bool alarmed = a.dry_run_executed || ReadyReason(o) == kDryRunExecuted;
   a.dry_run_executed = alarmed && o.spec.server_side_dry_run;
+  a.dry_run_doubted = a.dry_run_doubted && o.spec.server_side_dry_run;
   if (is_new) {
     a.credentials_valid = ConditionOf(o.status, "CredentialsValid");
     a.recorded_credential = RecordedCredential(o.status);
@@ -246,8 +247,21 @@ void OnLeaseSeen(State& state, const LeaseSeen& event, Now now) {
   if (!event.alive) TouchAccount(*a, now);
 }
 
+namespace {
+
+/// S10: who was permitted by a wrong clock of ours is not any more once the service was heard.
+void TakeTime(State& state, Account& a, const ServiceTime& time, Now now) {
+  const bool first = !a.clock.At(now.mono);
+  a.clock.Add(time.date, time.received);
+  if (first && FasterClock(a, now) - SlowerClock(a, now) > kClockError) {
+    RefreshAccount(state, a.object.name, now);
+  }
+}
+
+}  // namespace
+
 void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) {
-  if (event.service_time) a.clock.Add(event.service_time->date, event.service_time->received);
+  if (event.service_time) TakeTime(state, a, *event.service_time, now);
   LaneState& lane = state.LaneOf(event.lane);
   a.credentials_breaker.OnInconclusive(now.mono);  // whatever it was, a probe has ended
   if (std::holds_alternative<std::vector<Sight>>(event.answer)) {

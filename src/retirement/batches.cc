@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "retirement/accept.h"
 #include "retirement/accounts.h"
 #include "retirement/commits.h"
 #include "retirement/entries.h"
@@ -28,7 +29,7 @@ Mono SendBefore(const State& state, const Account& account, const Entry& entry, 
   until = std::min(until, entry.committed_at + entry.object.call_validity);
   for (const Target* t : entry.targets) {
     if (t->owner == nullptr || !t->owner->spec.expires_at) continue;
-    until = std::min(until, now.mono + (*t->owner->spec.expires_at - now.wall));
+    until = std::min(until, now.mono + (*t->owner->spec.expires_at - FasterClock(account, now)));
   }
   return until - kFenceMargin;
 }
@@ -74,7 +75,10 @@ void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, N
   if (now.mono < entry.call_after || CallsAllowedAt(account, lane, now) > now.mono) return;
   if (!IsEchoed(state, entry)) return;
   if (!ConfirmView(state, account, entry, now) || until <= now.mono) return;
-  if (!AllStillPacked(state, entry, now)) return Abandon(state, entry, now);
+  if (!AllStillPacked(state, entry, now)) {
+    RefreshOwners(state, entry);
+    return Abandon(state, entry, now);
+  }
   if (!account.terminate.TryTake(now.mono)) return;
   Send(state, account, entry, until, now);
 }

@@ -78,7 +78,7 @@ bool MayAsk(const State& state, const Claim& claim) {
   const Account& account = found->second;
   const AccountSpec& spec = account.object.spec;
   return spec.server_side_dry_run && !spec.paused && spec.mode == Mode::kExecute &&
-         !account.dry_run_unknown;
+         !account.dry_run_unknown && !account.dry_run_doubted;
 }
 
 const Claim* FindOwner(const State& state, const Target& t) {

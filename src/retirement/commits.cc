@@ -53,12 +53,21 @@ void TellNoCommit(LaneState& lane, Account& account, Now now) {
             now);
 }
 
+/// E4: not at once, or what is packed again for the same reason would turn in a circle.
+void PackAnew(State& state, LaneState& lane, Now now) {
+  lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + kFirstFutile);
+  DropDraft(state, lane, now);
+}
+
 void CommitDraft(State& state, LaneState& lane, Account& account, Now now) {
   Entry& draft = *lane.ledger.draft;
   const auto service_now = account.clock.At(now.mono);
   const uint64_t last = std::max(lane.ledger.highest, lane.ledger.named);
   if (!service_now || last >= kLastSequence) return TellNoCommit(lane, account, now);
-  if (!AllStillPacked(state, draft, now)) return DropDraft(state, lane, now);
+  if (!AllStillPacked(state, draft, now)) {
+    RefreshOwners(state, draft);
+    return PackAnew(state, lane, now);
+  }
   draft.object.sequence = last + 1;
   // What the fence was widened by belongs to the entry: everybody who settles it must know.
   draft.object.call_validity =
@@ -151,7 +160,7 @@ void DriveDraft(State& state, LaneState& lane, Account& account, Now now) {
   if (state.stopping || !AllWanted(state, draft) || account.suspect ||
       draft.object.credential != account.credential || draft.options != OptionsOf(account) ||
       draft.fresh_until <= now.mono + kFenceMargin) {
-    return DropDraft(state, lane, now);
+    return PackAnew(state, lane, now);
   }
   if (now.mono < lane.ledger.commit_after || lane.ledger.reading != 0) return;
   if (!ConfirmView(state, account, draft, now)) return;

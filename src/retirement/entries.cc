@@ -95,6 +95,17 @@ void Abandon(State& state, Entry& entry, Now now) {
                  now);
 }
 
+void DoubtDryRun(State& state, const Entry& entry) {
+  Account* account = state.FindAccount(entry.object.lane.account);
+  if (account != nullptr && entry.object.dry_run) account->dry_run_doubted = true;
+}
+
+void RefreshOwners(State& state, const Entry& entry) {
+  for (const Target* t : entry.targets) {
+    if (t->owner != nullptr) RefreshSoon(state, *t->owner);
+  }
+}
+
 void DropDraft(State& state, LaneState& lane, Now now) {
   Entry draft = *std::move(lane.ledger.draft);
   lane.ledger.draft.reset();
@@ -116,6 +127,7 @@ void RecordLater(Entry& entry, Now now) {
 }
 
 void EndByHand(State& state, Entry& entry, Now now) {
+  DoubtDryRun(state, entry);
   for (Target* t : entry.targets) {
     RecordResult(entry, *t, BatchResult::kUnknown, now);
     if (entry.object.charge.view() == kPrepaid) t->accepted = false;  // a person knows better
@@ -126,11 +138,14 @@ void EndByHand(State& state, Entry& entry, Now now) {
   CloseUnchanged(state, entry, BatchPhase::kVerified, now);
 }
 
-bool IsLastCall(const BatchObject& o) {
+bool WasAccepted(const BatchObject& o) {
   const bool refused = !o.error_code.empty() && o.error_code != kClosedByHand;
+  return !o.request_id.empty() && !refused && o.phase != BatchPhase::kRejected;
+}
+
+bool IsLastCall(const BatchObject& o) {
   // A dry run that was accepted was executed.
-  return o.charge.view() != kPrepaid && !o.request_id.empty() && !refused &&
-         o.phase != BatchPhase::kRejected;
+  return o.charge.view() != kPrepaid && WasAccepted(o);
 }
 
 bool HasEffect(const BatchObject& o) {

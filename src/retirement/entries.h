@@ -29,6 +29,10 @@ void CountBatch(State& state, const Entry& entry, const char* outcome);
 /// Ends an entry whose call changed nothing: it was never sent, or cleanly refused.
 void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now);
 void Abandon(State& state, Entry& entry, Now now);
+/// S10: what its dry run did nobody will see.
+void DoubtDryRun(State& state, const Entry& entry);
+/// What the requests of its members are permitted is decided anew: a clock may have jumped.
+void RefreshOwners(State& state, const Entry& entry);
 void DropDraft(State& state, LaneState& lane, Now now);
 
 /// E0: what the kube-apiserver refuses to record is tried again at growing intervals.
@@ -37,6 +41,7 @@ void RecordLater(Entry& entry, Now now);
 void EndByHand(State& state, Entry& entry, Now now);
 inline constexpr const char* kClosedByHand = "ClosedByHand";  // an entry's error code
 /// S5: its call was accepted, and whatever came of it, it is not repeated: it is not prepaid.
+bool WasAccepted(const BatchObject& object);
 bool IsLastCall(const BatchObject& object);
 /// It did something, or may have: what it says is kept longer.
 bool HasEffect(const BatchObject& object);

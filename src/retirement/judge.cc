@@ -198,7 +198,8 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   }
   // S5, S8a: whatever is not prepaid gets one accepted call in its life; what is prepaid another
   // one after it was in the bin, or when a person asks.
-  if (t.accepted && !(IsPrepaid(t) && asked)) {
+  const bool had_its_call = t.accepted || (t.failed && !IsPrepaid(t));
+  if (had_its_call && !(IsPrepaid(t) && asked)) {
     return Refused(Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
                    "a call was accepted and the instance still exists; it is not called again" +
                        (t.sight.operation_error.empty() ? "" : ": " + t.sight.operation_error));

@@ -40,6 +40,7 @@ struct Entry {
   bool overdue = false;  // told that a person is needed
   bool dirty = false;    // the record says less than we know
   bool recording = false;
+  bool deleted = false;  // by hand, after its end
   Mono record_after{};
   int failed_records = 0;  // in a row
 };
@@ -49,6 +50,7 @@ struct Closed {
   Wall end{};
   bool effect = false;  // it did something, or may have
   Mono learnt{};
+  uint64_t epoch = 0;  // of the last list that had it
 };
 
 // A number has ten digits in a name.

@@ -23,6 +23,7 @@ void TakeOut(State& state, Target& t, Now now) {
   if (entry == nullptr) return;
   const bool sent = entry->sends > 0 || entry->stage == Stage::kCalling;
   RecordResult(*entry, t, sent ? BatchResult::kUnknown : BatchResult::kUntouched, now);
+  if (sent) DoubtDryRun(state, *entry);
   std::erase(entry->targets, &t);
   entry->dirty = entry->stage != Stage::kDraft;
   CloseIfDone(state, *entry, now);
@@ -37,6 +38,7 @@ History HistoryOf(State& state, const BatchObject& o, Now now) {
           BatchResult::kNone,
           o.phase != BatchPhase::kAbandoned,
           IsLastCall(o),
+          WasAccepted(o),
           CloudRequestId(o.request_id),
           now.mono};
 }
@@ -46,8 +48,10 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   History& past = state.history[m.id];
   // Whatever came later, a call that was accepted once is not repeated.
   said.accepted = past.accepted = past.accepted || said.accepted;
-  if (const auto t = state.targets.find(m.id); t != state.targets.end() && said.accepted) {
-    t->second.accepted = true;
+  said.failed = past.failed = past.failed || (said.failed && m.result == BatchResult::kUntouched);
+  if (const auto t = state.targets.find(m.id); t != state.targets.end()) {
+    t->second.accepted = t->second.accepted || said.accepted;
+    t->second.failed = t->second.failed || said.failed;
   }
   // What was never sent tells nothing, and hides nothing that was.
   if (past.sent && !said.sent) return;
@@ -134,21 +138,26 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
 }
 
 /// S10: who sends another one must know that the service executes what says DryRun=true, also when
-/// whoever saw that did not live to tell it on the account.
+/// whoever saw that did not live to tell it on the account, or that nobody saw what one did.
 void LearnDryRun(State& state, const BatchObject& o, Now now) {
   const bool shown = std::any_of(o.members.begin(), o.members.end(), [](const BatchMember& m) {
     return m.result == BatchResult::kRetired || m.result == BatchResult::kRecycled;
   });
+  const bool unknown = std::any_of(o.members.begin(), o.members.end(), [](const BatchMember& m) {
+    return m.result == BatchResult::kUnknown;
+  });
   Account& account = state.accounts[o.lane.account];
   const bool asks = !account.exists || account.object.spec.server_side_dry_run;
-  if (!o.dry_run || !shown || !asks) return;
-  account.dry_run_executed = true;
+  if (!o.dry_run || !asks) return;
+  account.dry_run_executed = account.dry_run_executed || shown;
+  account.dry_run_doubted = account.dry_run_doubted || unknown;
   if (account.exists) UpdateReady(state, account, now);
 }
 
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
-  lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono};
+  const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
+  lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono, epoch};
   const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
   LearnDryRun(state, object, now);
@@ -221,13 +230,16 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;
   past.sent = true;
-  state.history[t.id] = past;
   t.packed.reset();
-  if (finish.result == BatchResult::kUntouched && IsPrepaid(t)) t.accepted = false;
+  if (finish.result == BatchResult::kUntouched && IsPrepaid(t)) {
+    t.failed = past.failed = t.failed || t.accepted;
+    t.accepted = false;
+  }
   if (finish.result == BatchResult::kRetired) {
     t.retired_before = true;
     t.retired_learnt = now.mono;
   }
+  state.history[t.id] = past;
   CancelLook(t);
   std::erase(entry->targets, &t);
   Release(t);
@@ -268,6 +280,7 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   if (const auto closed = lane.ledger.closed.find(o.sequence); closed != lane.ledger.closed.end()) {
     // Two may have written its end; what one of them saw counts.
     closed->second.effect = closed->second.effect || (IsClosed(o.phase) && HasEffect(o));
+    closed->second.epoch = epoch;
     return;
   }
   if (ours) return;
@@ -280,7 +293,9 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   lane.ledger.closed.erase(event.sequence);
   if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
   Entry* entry = FindEntry(state, event.lane, event.sequence);
-  if (entry == nullptr || entry->stage == Stage::kClosed) return;
+  if (entry == nullptr) return;
+  entry->deleted = entry->stage == Stage::kClosed;
+  if (entry->deleted) return;
   if (!entry->object.version.empty()) {
     state.Do(Announce{Announce::About::kBatch,
                       {"", BatchName(event.lane, event.sequence)},
@@ -296,6 +311,8 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
 
 void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now now) {
   for (auto& [key, lane] : state.lanes) {
+    std::erase_if(lane.ledger.closed,
+                  [epoch](const auto& item) { return item.second.epoch < epoch; });
     for (auto& [sequence, entry] : lane.ledger.open) {
       // What is newer than the list was made while the list was under way.
       const bool newer = VersionNumber(entry.object.version) > VersionNumber(version);
@@ -324,6 +341,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
       return OnBatchGone(state, {event.lane, event.sequence}, now);
     }
     entry->dirty = false;
+    entry->deleted = true;
   } else {
     const bool failed = std::exchange(entry->failed_records, 0) >= kToldRecords;
     Account* account = state.FindAccount(event.lane.account);
@@ -334,7 +352,10 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
   }
   if (entry->stage != Stage::kClosed || entry->dirty) return;
-  lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono};
+  if (!entry->deleted) {
+    const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
+    lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono, epoch};
+  }
   lane.ledger.open.erase(event.sequence);
 }
 

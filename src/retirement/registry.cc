@@ -181,6 +181,12 @@ void AdmitOrDismiss(State& state, Request& r, const Account* account, Now now) {
   RemoveClaims(state, r, now);
 }
 
+/// A member's wait begins by the clock that its grace period ends by.
+Now ByRecordedClock(State& state, const Request& r, Now now) {
+  const Account* account = state.FindAccount(r.spec.account);
+  return account == nullptr ? now : Now{now.mono, RecordedClock(*account, now)};
+}
+
 void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   auto owned = std::make_unique<Request>();
   Request& r = *owned;
@@ -190,10 +196,12 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   r.epoch = epoch;
   TakeMetadata(r, o);
   TakeSpec(r, o);
-  Restore(state, r, o.status, now);
+  Restore(state, r, o.status, ByRecordedClock(state, r, now));
   r.observed_fingerprint = FingerprintOf(o.status);
   r.observed_generation = o.status.observed_generation;
-  if (o.status.observed_generation != o.generation) ForgetPlans(r, now);
+  if (o.status.observed_generation != o.generation) {
+    ForgetPlans(r, ByRecordedClock(state, r, now));
+  }
   // What a new object carries was not asked with any of its members in view: it may be a copy.
   if (o.status.observed_generation < 0) r.handled_requested_at = o.requested_at;
   Remember(r, o.status);
@@ -231,10 +239,11 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
     return Touch(state, r, Urgency::kNow, now);
   }
   ExchangeMembers(state, r, now, [&] {
+    const Now since = ByRecordedClock(state, r, now);
     TakeSpec(r, o);
-    r.members = MergeMembers(state, r.spec, r.members, now);
+    r.members = MergeMembers(state, r.spec, r.members, since);
     r.completed.reset();
-    ForgetPlans(r, now);
+    ForgetPlans(r, since);
   });
   Touch(state, r, Urgency::kQuiet, now);
 }
@@ -293,7 +302,9 @@ void Rearm(State& state, Request& r, Now now) {
   if (r.wake_at != Wall{}) state.wall_times.erase({r.wake_at, r.key});
   // What is blocked goes on when its time has come and its cause has gone.
   const bool done = AllFinal(r) && Count(r, MemberState::kBlocked) == 0;
-  const auto next = r.IsAccepted() && !done ? NextWallTime(r, now.wall) : std::nullopt;
+  const Account* account = state.FindAccount(r.spec.account);
+  const bool waits = account != nullptr && r.IsAccepted() && !done;
+  const auto next = waits ? NextWallTime(r, *account, now) : std::nullopt;
   r.wake_at = next.value_or(Wall{});
   if (next) state.wall_times.insert({*next, r.key});
 }
@@ -303,8 +314,12 @@ void StartGrace(State& state, Request& r, const Account& account, Now now) {
   const bool dry = account.object.spec.mode == Mode::kDryRun;
   const bool anew = r.waited_for_account_mode && !dry && r.spec.grace > Millis{0};
   r.waited_for_account_mode = dry;
-  if (r.accepted && !anew) return;
-  r.accepted = now.wall;
+  const Wall begun = std::max(RecordedClock(account, now), r.created);
+  // Who recorded a time that is still to come had a wrong clock.
+  const bool to_come = r.accepted && *r.accepted > begun + kClockError;
+  if (r.accepted && !anew && !to_come) return;
+  r.accepted = begun;
+  for (MemberStatus& m : r.members) m.added = std::min(m.added, begun);
   r.accepted_written = false;
   if (r.spec.grace > Millis{0}) Touch(state, r, Urgency::kNow, now);
 }
@@ -373,17 +388,13 @@ void Refresh(State& state, Request& r, Now now) {
   ReassessMembers(state, r, now);
 }
 
-namespace {
-
-void Queue(State& state, Request& r) {
+void RefreshSoon(State& state, Request& r) {
   if (!std::exchange(r.queued, true)) state.refreshes.push_back(r.key);
 }
 
-}  // namespace
-
 void RefreshAccount(State& state, const std::string& account, Now) {
   for (auto& [key, request] : state.requests) {
-    if (request->spec.account == account) Queue(state, *request);
+    if (request->spec.account == account) RefreshSoon(state, *request);
   }
 }
 
@@ -488,7 +499,7 @@ void SweepRequests(State& state, const Stream& stream, uint64_t epoch) {
     const bool mine = stream.ns.empty() || stream.ns == key.ns;
     if (!mine || request->epoch >= epoch) continue;
     request->swept = request->deleting = true;  // it wants nothing from now on (S6)
-    Queue(state, *request);
+    RefreshSoon(state, *request);
   }
 }
 
@@ -523,11 +534,24 @@ void OnResetEnd(State& state, const ResetEnd& event, Now now) {
   if (event.stream.kind == Kind::kBatch) RestoreMissing(state, epoch, event.version, now);
   if (!state.Synced()) return;
   if (!std::exchange(state.restored, true)) FinishRestore(state, now);
-  for (auto& [key, request] : state.requests) Queue(state, *request);
+  for (auto& [key, request] : state.requests) RefreshSoon(state, *request);
   ReassessOpen(state, now);
 }
 
+namespace {
+
+/// What waits for a time is decided anew when the machine's clock has jumped.
+void NoticeJump(State& state, Now now) {
+  const Millis offset = now.wall.time_since_epoch() - now.mono.time_since_epoch();
+  const Millis jump = offset - std::exchange(state.wall_offset, offset);
+  if (jump >= -kClockError && jump <= kClockError) return;
+  for (const auto& [time, key] : state.wall_times) RefreshSoon(state, *state.FindRequest(key));
+}
+
+}  // namespace
+
 void OnWallTime(State& state, Now now) {
+  NoticeJump(state, now);
   while (!state.wall_times.empty() && state.wall_times.begin()->first <= now.wall) {
     const auto [time, key] = *state.wall_times.begin();
     state.wall_times.erase(state.wall_times.begin());

@@ -17,6 +17,8 @@ void PruneRemoved(State& state, Request& request, Now now);
 
 /// Decides anew whether `request` is accepted and permitted, and follows up.
 void Refresh(State& state, Request& request, Now now);
+/// The same within this step or the next one.
+void RefreshSoon(State& state, Request& request);
 /// The same for every request of an account, within this step if they are not too many.
 void RefreshAccount(State& state, const std::string& account, Now now);
 /// Decides anew about requests that wait for it, some at a time.

@@ -157,7 +157,9 @@ struct Account {
   size_t probe_turn = 0;
   bool dry_run_proven = false;  // the service answered DryRunOperation since the last edit
   ServiceClock clock{};
-  bool dry_run_unknown = false;   // the service does not know DryRun; until the next edit
+  bool dry_run_unknown = false;  // the service does not know DryRun; until the next edit
+  bool dry_run_doubted =
+      false;  // nobody saw what one did; until the parameter is not sent any more
   bool dry_run_executed = false;  // it executed a call that said DryRun=true; likewise
   Millis fence_widened{0};        // added to the age of signatures after one was refused as expired
   Mono looks_after{};             // pause after looks that failed

@@ -77,7 +77,7 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   // S5: outside the bin again, whatever was accepted before has been undone.
   const bool was_there = t.binned_at != Mono{} && t.binned_at >= t.last_call_end;
   if (IsPrepaid(t) && was_there && LeftTheBin(t, sent) && t.place != Place::kBatch) {
-    t.accepted = false;
+    t.accepted = t.failed = false;
   }
 }
 

@@ -40,6 +40,7 @@ struct History {
   BatchResult result = BatchResult::kNone;
   bool sent = false;      // its call may have left
   bool accepted = false;  // its call was accepted, and must not be repeated
+  bool failed = false;    // one that was accepted when it was prepaid failed
   CloudRequestId request_id{};
   Mono learnt{};
 };
@@ -73,6 +74,7 @@ struct State {
   bool restored = false;  // what an earlier process left was compared with the log
 
   std::set<std::pair<Wall, RequestKey>> wall_times{};
+  Millis wall_offset{};  // of the machine's clock to Mono, at the last step
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_final{};
   std::map<std::pair<Mono, RequestKey>, Request*> outbox_other{};
   size_t status_in_flight = 0;

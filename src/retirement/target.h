@@ -93,6 +93,7 @@ struct Target {
   Mono last_call_end{};
   Mono settle_until{};          // an unclear call may still take effect before
   bool accepted = false;        // a call was accepted since it was last seen outside the bin
+  bool failed = false;          // one that was accepted when it was prepaid failed
   bool by_us = false;           // a call of ours named it and may have done what is seen
   bool retired_before = false;  // the log says that it was retired
   Mono retired_learnt{};        // when that was learnt

@@ -198,6 +198,7 @@ Target& TargetOf(State& state, InstanceId id) {
   t.retired_before = past->second.result == BatchResult::kRetired;
   t.retired_learnt = past->second.learnt;
   t.accepted = past->second.accepted;
+  t.failed = past->second.failed;
   if (past->second.result == BatchResult::kRecycled) t.binned_by = past->second.request_id;
   if (past->second.sent) {
     t.called = true;

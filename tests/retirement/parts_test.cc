@@ -251,6 +251,35 @@ TEST(AcceptTest, NamesTheFirstReasonThatHoldsARequestBack) {
   EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "Expired");
 }
 
+// S10: whichever of the two clocks is wrong.
+TEST(AcceptTest, WhatWaitsGoesByTheSlowerClockAndWhatEndsByTheFaster) {
+  for (const Millis ahead : {Millis{hours{1}}, Millis{-hours{1}}}) {
+    Account account;
+    account.exists = true;
+    account.object.spec.mode = Mode::kExecute;
+    const Wall service{hours{1000}};
+    account.clock.Add(service, At(0));
+    const Now now{At(0), service + ahead};
+    const Wall slower = std::min(service, now.wall);
+    const Wall faster = std::max(service, now.wall);
+    Request r;
+    r.spec.not_before = slower + seconds{1};
+    EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "NotBefore");
+    EXPECT_EQ(NextWallTime(r, account, now), now.wall + seconds{1});
+    r.spec.not_before = slower;
+    r.spec.expires_at = faster + seconds{1};
+    EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "");
+    EXPECT_EQ(NextWallTime(r, account, now), now.wall + seconds{1});
+    r.spec.expires_at = faster;
+    EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "Expired");
+    r.spec.expires_at.reset();
+    r.spec.grace = minutes{15};
+    r.accepted_written = true;
+    r.accepted = slower - minutes{14};
+    EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "GracePeriod");
+  }
+}
+
 TEST(AcceptTest, TheGraceCountsFromItsRecordedStart) {
   Account account;
   account.exists = true;

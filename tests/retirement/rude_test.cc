@@ -155,6 +155,74 @@ TEST_F(RudeTest, TheLogTellsThatADryRunWasExecuted) {
   EXPECT_EQ(Told("asks").state, MemberState::kPlanned);
 }
 
+// S10: what became of a dry run that was taken over by somebody else's entry nobody saw; another
+// instance is not risked to find out.
+TEST_F(RudeTest, ADryRunOfWhichNobodySawTheEndIsNotRepeated) {
+  account_.spec.server_side_dry_run = true;
+  BatchObject lost = Open();
+  lost.dry_run = true;
+  lost.phase = BatchPhase::kVerified;
+  lost.members[0].result = BatchResult::kUnknown;
+  RequestObject asks = Request("asks", {Id(2)});
+  asks.spec.mode = Mode::kDryRun;
+  Start({asks}, {lost});
+  Go(minutes{5});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(Told("asks").state, MemberState::kPlanned);
+  EXPECT_NE(WordsOfAccount().find("serverSideDryRun"), std::string::npos) << WordsOfAccount();
+}
+
+// S5: also a call that was accepted when it was prepaid is the only one it gets as anything else.
+TEST_F(RudeTest, WhatFailedWhenItWasPrepaidIsNotCalledWhenItIsNot) {
+  BatchObject failed = Open();
+  failed.charge = ChargeType(kPrepaid);
+  failed.phase = BatchPhase::kVerified;
+  failed.request_id = "request";
+  failed.members[0].result = BatchResult::kUntouched;
+  Start({Request("r", {Id(1)})}, {failed});
+  Go(minutes{5});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
+}
+
+// The newest entry of a lane is kept for its number, which is that of what the log has.
+TEST_F(RudeTest, WhatAListLacksIsNotTheNewestEntry) {
+  BatchObject first = Open();
+  first.phase = BatchPhase::kRejected;
+  BatchObject second = first;
+  second.sequence = 2;
+  Start({}, {first, second});
+  log_.erase({kLane, 2});
+  Put(Request("elsewhere", {Id(9)}));  // the service is heard, and with it the time
+  List(Kind::kBatch);
+  Go(hours{3});
+  EXPECT_TRUE(log_.contains({kLane, 1}) || log_.rbegin()->first.second > 2);
+}
+
+// S10: a machine whose clock jumps waits all the same.
+TEST_F(RudeTest, AClockThatJumpsEndsNoGracePeriod) {
+  for (const Millis jump : {Millis{hours{2}}, Millis{-hours{2}}}) {
+    Fresh();
+    Start({Request("first", {Id(9)})});
+    Go(minutes{1});  // the service was heard
+    const Wall begin = now_.wall;
+    service_ahead_ = -jump;
+    now_.wall += jump;
+    RequestObject r = Request("r", {Id(1)});
+    r.spec.grace = minutes{30};
+    r.created = begin;
+    Put(r);
+    called_.clear();
+    Go(minutes{29});
+    EXPECT_TRUE(called_.empty());
+    Go(minutes{3});
+    EXPECT_EQ(called_.size(), jump > Millis{0} ? 1u : 0u);
+    Go(hours{2});
+    EXPECT_EQ(called_.size(), 1u);
+    service_ahead_ = Millis{0};
+  }
+}
+
 // The log is not opened again by one who did not see its end.
 TEST_F(RudeTest, WhatOthersEndedStaysEnded) {
   terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };

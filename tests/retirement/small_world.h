@@ -183,6 +183,7 @@ class SmallWorld : public EngineTest {
   std::string refuse_commits_{};  // why the kube-apiserver creates no entry, "" for it does
   std::string key_ = "key";
   Millis list_time_{200};
+  Millis service_ahead_{0};  // of the machine's wall clock
   std::set<InstanceId> gone_{};
   std::map<RequestKey, RequestObject> requests_{};
   std::map<std::string, AccountObject> accounts_{};
@@ -203,7 +204,9 @@ class SmallWorld : public EngineTest {
   }
   std::string NextVersion() { return std::to_string(++version_); }
   void In(Millis delay, Event event) { due_.emplace(now_.mono + delay, std::move(event)); }
-  ServiceTime Time() { return {std::chrono::floor<seconds>(now_.wall), now_.mono}; }
+  ServiceTime Time() {
+    return {std::chrono::floor<seconds>(now_.wall + service_ahead_), now_.mono};
+  }
 
   void Do(const Observe& a) {
     looked_.push_back(now_.mono);

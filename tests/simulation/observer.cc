@@ -155,6 +155,18 @@ void World::JudgeCall(const Process& p, const Call& call) {
   JudgeWish(p, call);
 }
 
+/// S10: neither before it is to begin, nor within its grace period, nor after it has expired,
+/// whatever the clock of the machine says.
+void World::JudgeTime(const Process& p, const RequestObject& r) {
+  const Wall now = TrueTime() + kClockError;
+  if (r.spec.not_before && now < *r.spec.not_before) Fail("S10: before its time");
+  if (now < r.created + r.spec.grace) Fail("S10: within its grace period");
+  // Neither clock tells when the one of the machine and that of the service are wrong at once.
+  if (clocks_jumped_ && now_ < date_behind_until_ + minutes{11}) return;
+  const Wall latest = TrueTime() - kClockError - SlackOf(p);
+  if (r.spec.expires_at && latest > *r.spec.expires_at) Fail("S10: after it has expired");
+}
+
 /// S2, S6, S10: somebody wants it so, now.
 void World::JudgeWish(const Process& p, const Call& call) {
   const Mono seen = now_ - kMaxViewAge - SlackOf(p);
@@ -173,6 +185,7 @@ void World::JudgeWish(const Process& p, const Call& call) {
       Fail("S2: " + m.id.ToString() + " would lose more than it is to");
     }
     if (edited_at_[m.request] > seen || meddled_at_[m.id] > now_ - kJustNow) continue;
+    if (!call.dry_run) JudgeTime(p, r);
     const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
     for (const MemberSpec& s : r.spec.members) {
       if (s.id != m.id || !s.expect || i == nullptr || s.expect->name.empty()) continue;

@@ -157,6 +157,7 @@ class World : private simulator::Nature {
   bool IsCancelled(const RequestObject& request, InstanceId id) const;
   const StoredEntry* EntryOf(const Lane& lane, uint64_t sequence) const;
   void JudgeCall(const Process& p, const Call& call);
+  void JudgeTime(const Process& p, const RequestObject& r);
   void JudgeWish(const Process& p, const Call& call);
   void JudgeRepeat(const BatchObject& entry, InstanceId id);
   void JudgeSend(const Process& p, const Call& call);
