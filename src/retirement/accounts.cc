@@ -171,6 +171,11 @@ bool IsForeign(const State& state, const Account& a) {
   return !other.empty() && other != state.config.installation && other != a.dead_installation;
 }
 
+bool IsOurs(const State& state, const Lane& lane) {
+  const auto account = state.accounts.find(lane.account);
+  return account == state.accounts.end() || !IsForeign(state, account->second);
+}
+
 void UpdateReady(State& state, Account& a, Now now) {
   const Holdup not_ready = CheckReady(a, state.config.installation);
   const bool changed = !SameHoldup(not_ready, a.not_ready);
@@ -387,6 +392,16 @@ void OnCallAccepted(State& state, Account& a, LaneState& lane, Now now) {
   a.refused_in_a_row = 0;
   OnSuccess(a, Work::kCall, lane.lane.region, now);
   HealCalls(state, a, lane, now);
+}
+
+void OnCallWorked(State& state, Account& a, LaneState& lane, Mono sent, Now now) {
+  OnEffect(a, lane.lane.region, sent, now);
+  const bool held_back = a.calls_breaker.open() || lane.breaker.open();
+  a.calls_breaker.OnWorked(sent);
+  lane.breaker.OnWorked(sent);
+  if (!held_back || a.calls_breaker.open() || lane.breaker.open()) return;
+  TouchAccount(a, now);
+  RefreshAccount(state, a.object.name, now);
 }
 
 void ProbeNow(State& state, Account& a, Now now) {

@@ -22,6 +22,8 @@ bool OnCallRefused(State& state, Account& account, const Entry& entry, const Ref
 /// A call was accepted so recently that a refusal is not about the account.
 bool IsProven(const Account& account, Now now);
 void OnCallAccepted(State& state, Account& account, LaneState& lane, Now now);
+/// A call that was sent then, and whose answer may have been lost, is seen to have worked.
+void OnCallWorked(State& state, Account& account, LaneState& lane, Mono sent, Now now);
 /// A person asks: what waits for a probe is tried now.
 void ProbeNow(State& state, Account& account, Now now);
 /// Calls are probed, one instance at a time.
@@ -31,6 +33,9 @@ bool IsProbing(const Account& account, const LaneState& lane);
 void UpdateReady(State& state, Account& account, Now now);
 /// Served by another installation: we do nothing with it, not even status.
 bool IsForeign(const State& state, const Account& account);
+/// S3: the log of an account is written by the installation that serves it, whose call may be under
+/// way.
+bool IsOurs(const State& state, const Lane& lane);
 
 /// When DescribeInstances may next be sent for it; kNever while it is not ready.
 Mono LooksAllowedAt(const Account& account, Now now);

@@ -132,13 +132,6 @@ bool MayPack(const State& state, const LaneState& lane, const Account& account, 
   return CallsAllowedAt(account, lane, now) <= now.mono + kCommitAhead;
 }
 
-/// S3: the log of an account is written by the installation that serves it, whose call may be
-/// under way.
-bool IsOurs(const State& state, const LaneState& lane) {
-  const auto account = state.accounts.find(lane.lane.account);
-  return account == state.accounts.end() || !IsForeign(state, account->second);
-}
-
 /// Somebody ends by hand what nobody can observe any more.
 void CloseByHand(State& state, LaneState& lane, Now now) {
   std::vector<uint64_t> closing;
@@ -241,7 +234,7 @@ void DeleteOld(State& state, Now now) {
   SweepTargets(state, now);
   bool deleted = false;
   for (auto& [key, lane] : state.lanes) {
-    if (!IsOurs(state, lane)) continue;
+    if (!IsOurs(state, lane.lane)) continue;
     for (const uint64_t sequence : OldOf(state, lane, now)) {
       state.Do(DeleteBatch{lane.lane, sequence});
       lane.ledger.closed.erase(sequence);
@@ -255,7 +248,7 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
   Mono next = base::kNever;
   const Mono calls = CallsAllowedAt(account, lane, now);
   for (const auto& [sequence, entry] : lane.ledger.open) {
-    if (entry.dirty && !entry.recording && IsOurs(state, lane))
+    if (entry.dirty && !entry.recording && IsOurs(state, lane.lane))
       next = std::min(next, entry.record_after);
     if (entry.stage != Stage::kReady) continue;
     next = std::min(next, std::max(SendBefore(state, account, entry, now), now.mono + seconds{1}));
@@ -283,9 +276,9 @@ void DriveBatches(State& state, Now now) {
   for (size_t i = 0; i < lanes.size(); ++i) {
     LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
     Account* account = state.FindAccount(lane.lane.account);
-    if (IsOurs(state, lane)) CloseByHand(state, lane, now);
+    if (IsOurs(state, lane.lane)) CloseByHand(state, lane, now);
     if (account != nullptr) DriveLane(state, lane, *account, now);
-    if (IsOurs(state, lane)) RecordDirty(state, lane, now);
+    if (IsOurs(state, lane.lane)) RecordDirty(state, lane, now);
   }
   ++state.lane_turn;
   DeleteOld(state, now);
@@ -311,7 +304,7 @@ bool IsQuiescent(const State& state) {
           entry.stage == Stage::kConfirming) {
         return false;
       }
-      if (entry.recording || (entry.dirty && IsOurs(state, lane))) return false;
+      if (entry.recording || (entry.dirty && IsOurs(state, lane.lane))) return false;
     }
   }
   return true;

@@ -319,6 +319,7 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       Entry entry = *std::move(lane.ledger.draft);
       lane.ledger.draft.reset();
       lane.ledger.highest = event.sequence;
+      SpaceFutile(lane.ledger, now);
       entry.object.version = event.version;
       entry.stage = Stage::kReady;
       entry.epoch = state.epoch;

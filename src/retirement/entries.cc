@@ -156,10 +156,24 @@ bool HasEffect(const BatchObject& o) {
   });
 }
 
+namespace {
+
+constexpr int kSlow = 5;  // commits in vain: half a minute between two
+
+Millis FutileWait(int futile) {
+  return std::min<Millis>(kFirstFutile * (1 << std::min(futile, 10)), kLongestFutile);
+}
+
+}  // namespace
+
 void CountFutile(Ledger& ledger, Now now) {
-  const Millis wait = kFirstFutile * (1 << std::min(ledger.futile, 10));
+  ledger.commit_after = now.mono + FutileWait(ledger.futile);
   if (ledger.futile < 100) ++ledger.futile;
-  ledger.commit_after = now.mono + std::min<Millis>(wait, kLongestFutile);
+}
+
+void SpaceFutile(Ledger& ledger, Now now) {
+  if (ledger.futile < kSlow) return;
+  ledger.commit_after = std::max(ledger.commit_after, now.mono + FutileWait(ledger.futile - 1));
 }
 
 /// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.

@@ -47,6 +47,8 @@ bool IsLastCall(const BatchObject& object);
 bool HasEffect(const BatchObject& object);
 /// E0: commits that no accepted call follows are ever further apart; an accepted one starts anew.
 void CountFutile(Ledger& ledger, Now now);
+/// E0: nor are several committed at once while they are in vain.
+void SpaceFutile(Ledger& ledger, Now now);
 /// Marks every member as called; `may_have_worked` when the answer does not exclude an effect.
 void MarkCalled(Entry& entry, bool may_have_worked, Now now);
 /// S4: until the settle time is over the call may still be on its way.

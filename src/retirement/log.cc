@@ -225,7 +225,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   }
   const bool called_here = entry->object.holder == state.config.holder;
   if (account != nullptr && called_here && finish.result != BatchResult::kUntouched) {
-    OnEffect(*account, entry->object.lane.region, entry->sent_at, now);
+    OnCallWorked(state, *account, state.LaneOf(entry->object.lane), entry->sent_at, now);
   }
   History past = HistoryOf(state, entry->object, now);
   past.result = finish.result;
@@ -295,6 +295,12 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
   entry->deleted = entry->stage == Stage::kClosed;
+  const bool theirs = !IsOurs(state, event.lane) && !entry->recording;
+  if (theirs && (entry->stage == Stage::kCalled || entry->deleted)) {
+    ReleaseAll(state, *entry, now);
+    lane.ledger.open.erase(event.sequence);
+    return;
+  }
   if (entry->deleted) return;
   if (!entry->object.version.empty()) {
     state.Do(Announce{Announce::About::kBatch,
@@ -313,11 +319,13 @@ void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now 
   for (auto& [key, lane] : state.lanes) {
     std::erase_if(lane.ledger.closed,
                   [epoch](const auto& item) { return item.second.epoch < epoch; });
-    for (auto& [sequence, entry] : lane.ledger.open) {
+    std::vector<uint64_t> gone;
+    for (const auto& [sequence, entry] : lane.ledger.open) {
       // What is newer than the list was made while the list was under way.
       const bool newer = VersionNumber(entry.object.version) > VersionNumber(version);
-      if (entry.epoch < epoch && !newer) OnBatchGone(state, {key, sequence}, now);
+      if (entry.epoch < epoch && !newer) gone.push_back(sequence);
     }
+    for (const uint64_t sequence : gone) OnBatchGone(state, {key, sequence}, now);
   }
 }
 

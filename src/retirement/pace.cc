@@ -33,6 +33,7 @@ void Breaker::Trip(std::string reason, std::string message, Mono now) {
   if (open_) delay_ = std::min<Millis>(delay_ * 2, kLongestProbe);
   open_ = true;
   probing_ = false;
+  tripped_at_ = now;
   probe_at_ = now + delay_;
   reason_ = std::move(reason);
   message_ = std::move(message);

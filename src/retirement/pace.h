@@ -49,10 +49,15 @@ class Breaker {
   void Heal() { *this = Breaker(); }
   /// The probe brought no news.
   void OnInconclusive(Mono now);
+  /// What was sent then is seen to have worked.
+  void OnWorked(Mono sent) {
+    if (sent >= tripped_at_) Heal();
+  }
 
  private:
   bool open_ = false;
   bool probing_ = false;
+  Mono tripped_at_{};
   Mono probe_at_{};
   Millis delay_{5'000};
   std::string reason_{};

@@ -134,6 +134,24 @@ TEST_F(FutilityTest, AStormOfDeniedInstancesStopsNobodyElse) {
   EXPECT_LE(log_.size(), 1'600u) << "entries with effect, and a hundred without";
 }
 
+// T1: a call whose answer was lost, and that is seen to have worked, shows that calls work again.
+TEST_F(FutilityTest, ACallThatIsSeenToWorkClosesTheBreaker) {
+  bool refuses = true;
+  terminate_ = [&](const Call& c, Answered& a) {
+    if (refuses) return Refuse(a, RefusalOf("InvalidAccount.UnpaidOrder", "pay first"));
+    gone_.insert(c.ids.begin(), c.ids.end());
+    a.outcome = Answered::Outcome::kUnclear;
+    a.request_id.clear();
+  };
+  Start({Request("r", {Id(1)})});
+  Go(hours{3});
+  EXPECT_EQ(AccountReady().reason, "BreakerOpen") << WordsOfAccount();
+  refuses = false;
+  ASSERT_TRUE(GoUntil([&] { return CountOfState("r", MemberState::kRetired) == 1; }, hours{3}));
+  Go(minutes{1});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+}
+
 // E1: after an outage the division is undone, and nothing is called alone.
 TEST_F(FutilityTest, AnOutageEndsWithFullBatches) {
   const Mono end = now_.mono + minutes{90};

@@ -264,6 +264,11 @@ TEST_F(RudeTest, TheLogOfAnotherInstallationIsLeftToIt) {
   Start({}, {theirs, other});
   Go(minutes{20});
   EXPECT_EQ(log_.at({kLane, 1}).version, theirs.version);
+  log_.erase({kLane, 1});
+  Tell(BatchGone{kLane, 1});
+  Go(minutes{20});
+  EXPECT_FALSE(log_.contains({kLane, 1})) << "it is written again";
+  EXPECT_EQ(engine_.state().lanes.at(kLane).ledger.open.size(), 0u);
 }
 
 // S5: the record of a call was deleted; only a person, told of it, may have it called again.
