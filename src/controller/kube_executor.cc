@@ -23,6 +23,7 @@ using base::Code;
 constexpr size_t kMostInFlight = 16;
 constexpr size_t kMostOthers = 12;
 constexpr Millis kRetry{1'000};
+constexpr Millis kPatience{30'000};  // with a commit of which nobody knows whether it was made
 constexpr Millis kLeaseSilence = minutes{5};
 constexpr const char* kGroup = "cvm-retirement.dev/v1alpha1";
 
@@ -180,65 +181,75 @@ void KubeExecutor::Do(const Confirm& action) {
 }
 
 void KubeExecutor::Do(const Commit& action) {
-  Run(Class::kLog, [self = shared_from_this(), action](Done done) { self->Create(action, done); });
+  const Attempt attempt{action, base::MonoNow()};
+  Run(Class::kLog,
+      [self = shared_from_this(), attempt](Done done) { self->Create(attempt, done); });
 }
 
-void KubeExecutor::Create(const Commit& action, Done done) {
-  kube::Path path = BatchPath(action.batch.lane, 0, "");
+/// T1: whoever waits is told. Should it be created after all, the watch shows an entry that may
+/// have been called (S3).
+void KubeExecutor::GiveUp(const Attempt& attempt, const base::Error& error) {
+  const BatchObject& batch = attempt.action.batch;
+  base::LogError("RetirementBatch could not be created",
+                 {{"batch", BatchName(batch.lane, batch.sequence)}, {"error", error.message}});
+  Committed event{batch.lane, batch.sequence, Committed::Outcome::kFailed, "", error.message};
+  if (error.code == Code::kInvalidArgument) event.outcome = Committed::Outcome::kInvalid;
+  event.retry_after = error.retry_after.value_or(Millis{0});
+  inbox_.Push(event);
+}
+
+void KubeExecutor::Create(const Attempt& attempt, Done done) {
+  const BatchObject& batch = attempt.action.batch;
+  kube::Path path = BatchPath(batch.lane, 0, "");
   path.name.clear();
   client_->Create(
-      path, translate::WriteBatch(action.batch),
-      [self = shared_from_this(), action, done](base::Result<kube::Reply> reply, Mono) {
-        Committed event{action.batch.lane, action.batch.sequence, Committed::Outcome::kCreated, "",
-                        ""};
+      path, translate::WriteBatch(batch),
+      [self = shared_from_this(), attempt, done](base::Result<kube::Reply> reply, Mono) {
+        const BatchObject& b = attempt.action.batch;
         if (reply) {
-          event.version = VersionIn(reply->body);
-          self->inbox_.Push(event);
-          return done();
-        }
-        const base::Error& error = reply.error();
-        if (error.code == Code::kResourceExhausted) {
-          self->Repeat(Class::kLog, error,
-                       [self, action](Done again) { self->Create(action, again); });
+          self->inbox_.Push(Committed{b.lane, b.sequence, Committed::Outcome::kCreated,
+                                      VersionIn(reply->body), ""});
           return done();
         }
         // Unclear, or there already: perhaps by ourselves.
-        if (error.code == Code::kDeadlineExceeded || error.code == Code::kAlreadyExists) {
-          return self->Settle(action, done);
+        const Code code = reply.error().code;
+        if (code == Code::kDeadlineExceeded || code == Code::kAlreadyExists) {
+          return self->Settle(attempt, done);
         }
-        base::LogError("RetirementBatch could not be created",
-                       {{"batch", BatchName(action.batch.lane, action.batch.sequence)},
-                        {"error", error.message}});
-        event.outcome = error.code == Code::kInvalidArgument ? Committed::Outcome::kInvalid
-                                                             : Committed::Outcome::kFailed;
-        event.error = error.message;
-        self->inbox_.Push(event);
+        const bool patient = base::MonoNow() < attempt.since + kPatience;
+        if (code == Code::kResourceExhausted && patient) {
+          self->Repeat(Class::kLog, reply.error(),
+                       [self, attempt](Done again) { self->Create(attempt, again); });
+        } else {
+          self->GiveUp(attempt, reply.error());
+        }
         done();
       });
 }
 
-void KubeExecutor::Settle(const Commit& action, Done done) {
-  client_->Get(BatchPath(action.batch.lane, action.batch.sequence, ""), [self = shared_from_this(),
-                                                                         action,
-                                                                         done](base::Result<
-                                                                                   kube::Reply>
-                                                                                   reply,
-                                                                               Mono) {
-    Committed event{action.batch.lane, action.batch.sequence, Committed::Outcome::kExists, "", ""};
-    if (!reply && reply.error().code == Code::kNotFound) return self->Create(action, done);
-    if (!reply) {
-      self->Repeat(Class::kLog, reply.error(),
-                   [self, action](Done again) { self->Settle(action, again); });
-      return done();
-    }
-    const auto stored = ParseBatch(reply->body);
-    if (stored && IsOurs(*stored, action.batch)) {
-      event.outcome = Committed::Outcome::kCreated;
-      event.version = stored->version;
-    }
-    self->inbox_.Push(event);
-    done();
-  });
+void KubeExecutor::Settle(const Attempt& attempt, Done done) {
+  const BatchObject& batch = attempt.action.batch;
+  client_->Get(
+      BatchPath(batch.lane, batch.sequence, ""),
+      [self = shared_from_this(), attempt, done](base::Result<kube::Reply> reply, Mono) {
+        const BatchObject& b = attempt.action.batch;
+        const bool patient = base::MonoNow() < attempt.since + kPatience;
+        if (reply) {
+          const auto stored = ParseBatch(reply->body);
+          const bool ours = stored && IsOurs(*stored, b);
+          self->inbox_.Push(Committed{
+              b.lane, b.sequence, ours ? Committed::Outcome::kCreated : Committed::Outcome::kExists,
+              ours ? stored->version : "", ""});
+        } else if (!patient) {
+          self->GiveUp(attempt, reply.error());
+        } else if (reply.error().code == Code::kNotFound) {
+          return self->Create(attempt, done);
+        } else {
+          self->Repeat(Class::kLog, reply.error(),
+                       [self, attempt](Done again) { self->Settle(attempt, again); });
+        }
+        done();
+      });
 }
 
 void KubeExecutor::Do(const retirement::ReadBatch& action) {
@@ -274,6 +285,7 @@ void KubeExecutor::Do(const Record& action) {
           if (!reply) {
             event.conflict = reply.error().code == Code::kAborted;
             event.missing = reply.error().code == Code::kNotFound;
+            event.retry_after = reply.error().retry_after.value_or(Millis{0});
             base::LogWarning(
                 "RetirementBatch status not written; trying again",
                 {{"batch", BatchName(lane, sequence)}, {"error", reply.error().message}});

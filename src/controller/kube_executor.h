@@ -45,8 +45,14 @@ class KubeExecutor : public std::enable_shared_from_this<KubeExecutor> {
   void OnDone(Class job_class);
   /// A refusal by overload is repeated after what the server asks for; everything else is final.
   void Repeat(Class job_class, const base::Error& error, Job job);
-  void Create(const retirement::Commit& action, Done done);
-  void Settle(const retirement::Commit& action, Done done);
+  /// A commit, since when it is tried: it has no answer for so long only.
+  struct Attempt {
+    retirement::Commit action;
+    base::Mono since{};
+  };
+  void Create(const Attempt& attempt, Done done);
+  void Settle(const Attempt& attempt, Done done);
+  void GiveUp(const Attempt& attempt, const base::Error& error);
   struct StatusPatch {
     retirement::Kind kind;
     retirement::RequestKey key;

@@ -14,7 +14,6 @@ constexpr base::Millis kSilence{150'000};  // bookmarks come about once a minute
 constexpr base::Millis kShortWatch{1'000};
 constexpr base::Millis kHealthyWatch{120'000};
 constexpr base::Millis kMissing{30'000};  // no such resource: the CRD is not installed
-constexpr int kPageSize = 500;
 
 std::string Timeout(base::Millis t) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(t).count());
@@ -46,10 +45,10 @@ Ask WatchProtocol::Next() const {
       return {true, false, watch + "&resourceVersion=" + http::PercentEncode(version_),
               timeout_ + kSlack, idle};
     case Phase::kList:
-      return {false, true, "limit=" + std::to_string(kPageSize), kListDeadline, kListDeadline};
+      return {false, true, "limit=" + std::to_string(page_size_), kListDeadline, kListDeadline};
     case Phase::kPaging:
       return {false, false,
-              "limit=" + std::to_string(kPageSize) + "&continue=" + http::PercentEncode(continue_),
+              "limit=" + std::to_string(page_size_) + "&continue=" + http::PercentEncode(continue_),
               kListDeadline, kListDeadline};
   }
   __builtin_unreachable();
@@ -134,15 +133,22 @@ WatchProtocol::End WatchProtocol::OnEnd(const base::Error* error, base::Millis l
     case base::Code::kResourceExhausted:
       return {std::max(error->retry_after.value_or(base::Millis{0}), backoff_.Next(random)),
               "throttled"};
+    case base::Code::kInternal:
+      // Somebody's objects are large: the same page is asked for in smaller ones.
+      if (phase_ != Phase::kList && phase_ != Phase::kPaging) break;
+      if (page_size_ == 1) break;
+      page_size_ /= 2;
+      return {base::Millis{0}, "page too long"};
     case base::Code::kNotFound:
       Relist();
       return {kMissing, "not found"};
     case base::Code::kPermissionDenied:
       return {kMissing, "forbidden"};
     default:
-      if (phase_ == Phase::kPaging) Relist();
-      return {backoff_.Next(random), "error"};
+      break;
   }
+  if (phase_ == Phase::kPaging) Relist();
+  return {backoff_.Next(random), "error"};
 }
 
 }  // namespace kube

@@ -69,6 +69,7 @@ class WatchProtocol {
   base::Millis timeout_;
   Phase phase_ = Phase::kStreamingList;
   bool streaming_supported_ = true;
+  int page_size_ = 500;  // halved when an answer is too long
   std::string version_{};
   std::string continue_{};
   int64_t frames_ = 0;

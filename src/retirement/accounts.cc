@@ -143,7 +143,8 @@ bool IsOfOneRegion(const Account& a, Fault fault, bool heard_elsewhere) {
 
 void PauseLooks(Account& a, LaneState& lane, bool of_region, Now now) {
   if (of_region) {
-    lane.looks_after = PausedUntil(lane.refused_looks, now);
+    // E0: where nothing was answered yet a region that is new to it is as slow as the account.
+    lane.looks_after = PausedUntil(std::max(lane.refused_looks, a.refused_looks), now);
   } else {
     a.looks_after = PausedUntil(a.refused_looks, now);
   }

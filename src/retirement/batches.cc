@@ -9,6 +9,7 @@
 #include "retirement/entries.h"
 #include "retirement/members.h"
 #include "retirement/targets.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
@@ -56,6 +57,15 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before, Now no
   state.Do(std::move(call));
 }
 
+/// T1: an entry that the watch does not show is not called (S12).
+void TellUnseen(Account& account, const LaneState& lane, Now now) {
+  OnFailure(account, Work::kCommit, lane.lane.region,
+            {"LogNotWritable",
+             "the watch of RetirementBatches does not show the one that was made: it is silent, or "
+             "far behind"},
+            now);
+}
+
 /// Asks everything anew right before the call; what no longer holds is abandoned and packed anew.
 void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, Now now) {
   const Mono until = SendBefore(state, account, entry, now);
@@ -67,13 +77,15 @@ void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, N
   if (!AllWanted(state, entry) || !as_written || too_many || account.suspect || state.stopping) {
     return Abandon(state, entry, now);
   }
+  if (until <= now.mono && !IsEchoed(state, entry)) TellUnseen(account, lane, now);
   if (until <= now.mono && !(may_renew && entry.fresh_until > now.mono + kFenceMargin &&
                              now.mono < entry.committed_at + entry.object.call_validity)) {
     return Abandon(state, entry, now);
   }
   if (entry.object.version.empty()) return;  // S3: not in the log at present
-  if (now.mono < entry.call_after || CallsAllowedAt(account, lane, now) > now.mono) return;
   if (!IsEchoed(state, entry)) return;
+  OnSuccess(account, Work::kCommit, lane.lane.region, now);
+  if (now.mono < entry.call_after || CallsAllowedAt(account, lane, now) > now.mono) return;
   if (!ConfirmView(state, account, entry, now) || until <= now.mono) return;
   if (!AllStillPacked(state, entry, now)) {
     RefreshOwners(state, entry);

@@ -300,7 +300,8 @@ namespace {
 void OnCommitFailed(State& state, LaneState& lane, const Committed& event, Now now) {
   if (event.outcome == Committed::Outcome::kInvalid) lane.ledger.named = 0;
   CountFutile(lane.ledger, now);
-  lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + kCommitRetry);
+  const Millis pause = std::max<Millis>(kCommitRetry, event.retry_after);
+  lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + pause);
   Account* account = state.FindAccount(lane.lane.account);
   if (account == nullptr) return;
   TellNotWritable(*account, event, now);
@@ -323,9 +324,6 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       entry.object.version = event.version;
       entry.stage = Stage::kReady;
       entry.epoch = state.epoch;
-      if (Account* a = state.FindAccount(event.lane.account)) {
-        OnSuccess(*a, Work::kCommit, event.lane.region, now);
-      }
       for (Target* t : entry.targets) {
         t->batch = event.sequence;
         t->orphan = false;  // the log tells of it again

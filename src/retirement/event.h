@@ -148,6 +148,7 @@ struct Committed {
   Outcome outcome = Outcome::kFailed;
   std::string version{};
   std::string error{};
+  Millis retry_after{0};  // what the server asks for
 };
 
 /// The end of Call (engine's view of cvm::Outcome).
@@ -170,6 +171,7 @@ struct Recorded {
   bool missing = false;   // the entry is gone
   std::string version{};
   Mono sent{};
+  Millis retry_after{0};  // what the server asks for
 };
 
 /// The end of WriteStatus or WriteAccountStatus.

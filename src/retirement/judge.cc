@@ -213,6 +213,11 @@ bool IsPrepaid(const Target& t) { return t.sight.charge.view() == kPrepaid; }
 
 bool IsInBin(const Target& t) { return t.sight.state == "SHUTDOWN"; }
 
+bool ReflectsLastCall(const Target& t, Mono sent) {
+  const bool names_it = !t.request_id.empty() && t.sight.operation_request == t.request_id;
+  return names_it || sent >= t.last_call_end + kMaxEffectLag;
+}
+
 bool LeftTheBin(const Target& t, Mono sent) {
   return !IsInBin(t) && (t.binned_at == Mono{} || sent >= t.binned_at + kMaxEffectLag);
 }
@@ -379,7 +384,9 @@ Verdict JudgeCalled(const Target& t, const Wanted& w, const Called& c, Now now) 
     again.message = WhyNoEffect(t, w, c);
     return NotYet(t, w, c, again, now);
   }
-  if (c.step == Step::kFirst && IsInBin(t) && !t.sight.operating) {
+  // S8a: it may have been in the bin before, and restored.
+  if (c.step == Step::kFirst && IsInBin(t) && !t.sight.operating &&
+      ReflectsLastCall(t, t.seen_at)) {
     return Finish{.state = MemberState::kRecycled,
                   .reason = Reason::kRetiredByUs,
                   .result = BatchResult::kRecycled};

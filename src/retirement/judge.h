@@ -62,6 +62,9 @@ bool IsPrepaid(const Target& target);
 /// SHUTDOWN: in the recycle bin (CVM API, InstanceState). Recognized by what is seen, not by the
 /// charge type: the international site has a bin for pay-as-you-go, too.
 bool IsInBin(const Target& target);
+/// What a look that was sent then shows does not lag behind the last call: the service names that
+/// very call as the latest operation, or it was sent late enough.
+bool ReflectsLastCall(const Target& target, Mono sent);
 /// Seen outside the bin, by a look that does not lag behind one that showed it there.
 bool LeftTheBin(const Target& target, Mono sent);
 /// What a request expects of the instance is what is seen; so it is without expectations.

@@ -337,6 +337,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
   if (!event.written) {
     entry->dirty = true;
     RecordLater(*entry, now);
+    entry->record_after = std::max(entry->record_after, now.mono + event.retry_after);
     Account* account = state.FindAccount(event.lane.account);
     if (account != nullptr && !event.conflict && !event.missing) {
       OnFailure(

@@ -67,7 +67,10 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   t.absences = 0;
   t.sight = sight;
   t.new_termination = t.new_termination || ShowsNewTermination(t);
-  if (IsInBin(t)) t.binned_at = sent;
+  if (IsInBin(t)) {
+    t.binned_at = sent;
+    if (ReflectsLastCall(t, sent)) t.proven_at = sent;
+  }
   // E0: what it was refused for may be gone.
   if (t.refused_sight != 0 && t.refused_sight != SightPrint(sight)) {
     t.refused_sight = 0;
@@ -75,7 +78,7 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
     t.ended.reset();
   }
   // S5: outside the bin again, whatever was accepted before has been undone.
-  const bool was_there = t.binned_at != Mono{} && t.binned_at >= t.last_call_end;
+  const bool was_there = t.proven_at != Mono{} && t.proven_at >= t.last_call_end;
   if (IsPrepaid(t) && was_there && LeftTheBin(t, sent) && t.place != Place::kBatch) {
     t.accepted = t.failed = false;
   }
@@ -225,7 +228,7 @@ void SendLooksOf(State& state, Account& account, LaneState& lane, Now now) {
     account.credentials_breaker.OnSend();
     // E0: while looks are refused, one at a time.
     if (account.looks_after != Mono{}) account.looks_after = now.mono + kLongestLookPause;
-    if (lane.refused_looks > 0) lane.looks_after = now.mono + kLongestLookPause;
+    if (probing || lane.refused_looks > 0) lane.looks_after = now.mono + kLongestLookPause;
     Observe observe{lane.lane, OptionsOf(account), {}};
     for (Target* t : targets) {
       t->looking = true;

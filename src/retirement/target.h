@@ -78,6 +78,7 @@ struct Target {
   bool present = false;
   Sight sight{};
   Mono binned_at{};  // when the last look that showed it in the bin was sent
+  Mono proven_at{};  // the same, where what it showed does not lag behind the last call
   Mono seen_at{};    // when the DescribeInstances that said so was sent
   Lane seen_lane{};
   const Viewpoint* seen_from = nullptr;

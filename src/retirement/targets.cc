@@ -101,7 +101,8 @@ MemberChange Queued(State& state, const Target& t, const Pack& pack) {
   }
   if (state.LaneOf(t.owner->lane()).ledger.futile < kSlow) return {MemberState::kWaiting};
   return {MemberState::kWaiting, Reason::kRefused,
-          "calls in this region were refused; they are tried again at growing intervals"};
+          "calls in this region fail, or cannot be made; they are tried again at growing "
+          "intervals, see the CloudAccount"};
 }
 
 /// E1: a call that ended for good need not be made again to know how it ends.

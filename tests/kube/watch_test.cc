@@ -72,6 +72,20 @@ TEST_F(WatchTest, FallsBackToPagesWhereTheServerCannotStreamLists) {
   EXPECT_TRUE(protocol_.Next().query.ends_with("resourceVersion=77"));
 }
 
+TEST_F(WatchTest, APageThatIsTooLongIsAskedForInHalves) {
+  End(Code::kInvalidArgument);  // no streaming here
+  EXPECT_TRUE(Contains("limit=500"));
+  EXPECT_FALSE(protocol_.OnPage("100", "next"));
+  for (const char* limit : {"limit=250&", "limit=125&", "limit=62&"}) {
+    EXPECT_EQ(End(Code::kInternal).delay, Millis{0});
+    EXPECT_TRUE(Contains(limit)) << protocol_.Next().query;
+    EXPECT_TRUE(Contains("continue=next")) << "what was read already is kept";
+  }
+  for (int i = 0; i < 5; ++i) End(Code::kInternal);
+  EXPECT_TRUE(Contains("limit=1&"));
+  EXPECT_GT(End(Code::kInternal).delay, Millis{0}) << "a single object that is too long";
+}
+
 TEST_F(WatchTest, AnExpiredContinueTokenBeginsTheListAnew) {
   End(Code::kInvalidArgument);
   protocol_.OnPage("77", "token");

@@ -297,9 +297,19 @@ TEST_F(JudgeCalledTest, VerifiesByLooking) {
   EXPECT_TRUE(
       Is<LookAt>(After(BatchPhase::kAccepted, InBatch("RUNNING", "POSTPAID_BY_HOUR", Millis{1}))));
   for (const std::string_view charge : {kPrepaid, std::string_view("POSTPAID_BY_HOUR")}) {
-    ExpectFinish(After(BatchPhase::kAccepted, InBatch("SHUTDOWN", charge, Millis{1})),
+    ExpectFinish(After(BatchPhase::kAccepted, InBatch("SHUTDOWN", charge, kMaxEffectLag)),
                  MemberState::kRecycled, Reason::kRetiredByUs);
   }
+}
+
+// S8a: an answer that lags may show an earlier stay in the bin, from which it was restored.
+TEST_F(JudgeCalledTest, ABinSoonAfterTheCallIsItsEffectIfTheServiceNamesIt) {
+  Target t = InBatch("SHUTDOWN", kPrepaid, Millis{1});
+  t.request_id = CloudRequestId("ours");
+  t.sight.operation_request = CloudRequestId("another");
+  EXPECT_TRUE(Is<LookAt>(After(BatchPhase::kAccepted, t)));
+  t.sight.operation_request = t.request_id;
+  ExpectFinish(After(BatchPhase::kAccepted, t), MemberState::kRecycled, Reason::kRetiredByUs);
 }
 
 TEST_F(JudgeCalledTest, AnUnclearCallThatLeftNoTraceIsUntouched) {

@@ -537,6 +537,22 @@ TEST_F(RudeTest, AnEntryIsKeptWhileAStatusTellsOfItsCall) {
   EXPECT_TRUE(requests_.contains(r.key));
 }
 
+// T1, S12: a log that can be written but not watched is told, as what it is.
+TEST_F(RudeTest, AWatchThatShowsNoEntryIsTold) {
+  shows_entries_ = false;
+  Start({Request("r", {Id(1)})});
+  Go(minutes{10});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(AccountReady().reason, "LogNotWritable") << WordsOfAccount();
+  EXPECT_NE(WordsOf("r").find("does not show"), std::string::npos) << WordsOf("r");
+  EXPECT_LE(committed_at_.size(), 12u);
+  shows_entries_ = true;
+  List(Kind::kBatch);
+  Go(minutes{10});
+  EXPECT_EQ(Retired("r"), 1);
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+}
+
 // E0: what the kube-apiserver does not record is tried again at growing intervals.
 TEST_F(RudeTest, ARecordThatIsRefusedIsTriedSeldom) {
   Start({Request("r", {Id(1)})});
@@ -667,6 +683,23 @@ TEST_F(RudeTest, LooksOfARefusedRegionPauseNoOtherOne) {
   Put(Request("r", Ids(1, 5)));
   Go(seconds{30});
   EXPECT_EQ(Retired("r"), 5);
+}
+
+// E0: while every look of the account is refused, one at a time is sent, in a region that is new to
+// it, too.
+TEST_F(RudeTest, LooksOfANewRegionAreProbesToo) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [](const Observe&) {
+    return Refusal{Fault::kSplit, Reason::kRejectedByApi, "LimitExceeded", "too many", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(minutes{10});
+  const size_t before = looked_.size();
+  RequestObject elsewhere = Request("elsewhere", Ids(100, 50));
+  elsewhere.spec.region = "ap-beijing";
+  Put(elsewhere);
+  Go(seconds{1});
+  EXPECT_LE(looked_.size() - before, 2u);
 }
 
 // E2: a region that refuses credentials which another one takes is told once, and stops no other.
