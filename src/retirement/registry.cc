@@ -254,9 +254,9 @@ bool AsksAbout(const MemberStatus& m, bool decides) {
   return decides && m.state == MemberState::kWaiting && m.reason == Reason::kServiceError;
 }
 
-/// "Look again": Blocked and Failed members are observed at once.
-void LookAgain(State& state, Request& r, Now now) {
-  if (r.requested_at == r.handled_requested_at || !r.admitted) return;
+/// "Look again": Blocked and Failed members are observed at once. Whether somebody asked.
+bool LookAgain(State& state, Request& r, Now now) {
+  if (r.requested_at == r.handled_requested_at || !r.admitted) return false;
   r.handled_requested_at = r.requested_at;
   Touch(state, r, Urgency::kQuiet, now);
   if (Account* account = state.FindAccount(r.spec.account)) ProbeNow(state, *account, now);
@@ -277,6 +277,7 @@ void LookAgain(State& state, Request& r, Now now) {
       SetMember(state, r, i, {MemberState::kVerifying}, now);
     }
   }
+  return true;
 }
 
 void Expire(State& state, Request& r, Now now) {
@@ -399,7 +400,7 @@ void RefreshAccount(State& state, const std::string& account, Now) {
 }
 
 void DriveRefreshes(State& state, Now now) {
-  constexpr size_t kMembersAtOnce = 4'000;
+  constexpr size_t kMembersAtOnce = 1'000;
   for (size_t done = 0; done < kMembersAtOnce && !state.refreshes.empty();) {
     const RequestKey key = std::move(state.refreshes.front());
     state.refreshes.pop_front();
@@ -470,8 +471,7 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
     if (SpecChanged(*r, o)) Edit(state, *r, o, now);
   }
   Refresh(state, *r, now);
-  LookAgain(state, *r, now);
-  Refresh(state, *r, now);
+  if (LookAgain(state, *r, now)) Refresh(state, *r, now);
 }
 
 void OnRequestGone(State& state, const RequestKey& key, Now now) {

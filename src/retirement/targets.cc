@@ -312,7 +312,7 @@ void Reassess(State& state, Target& t, Now now) {
 }
 
 bool ReassessCrowds(State& state, Now now) {
-  constexpr size_t kAtOnce = 100;
+  constexpr size_t kAtOnce = 50;
   for (size_t i = 0; i < kAtOnce && !state.again.empty(); ++i) {
     const InstanceId id = state.again.back();
     state.again.pop_back();
