@@ -35,7 +35,7 @@ Shape ShapeOf(uint64_t seed) {
     shape.members = 100;
   } else if (dice.Chance(0.002)) {
     shape.crowded = true;
-    shape.requests = 200;
+    shape.requests = dice.Chance(0.05) ? 2'000 : 200;
     shape.members = 2;
   }
   return shape;

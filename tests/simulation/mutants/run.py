@@ -47,7 +47,8 @@ def build():
 
 def attack(seconds):
     """Who killed the mutant, and how; None when nobody did."""
-    done = run(["build/dev/bin/unit_tests", "--gtest_brief=1", f"--gtest_filter={UNIT}"])
+    done = run(["build/dev/bin/unit_tests", "--gtest_brief=1", "--gtest_fail_fast",
+                f"--gtest_filter={UNIT}"])
     if done.returncode != 0:
         failed = [line for line in done.stdout.splitlines() if "FAILED" in line]
         return failed[0].replace("[  FAILED  ]", "test,") if failed else "test, crash"
