@@ -1,0 +1,213 @@
+// Keys, regions and accounts that overlap, and looks that are refused.
+#include "retirement/rude_fixture.h"
+
+namespace retirement {
+namespace {
+
+class RudeAccountTest : public RudeTest {};
+
+// E0: two accounts that are one cannot make each other look for ever.
+TEST_F(RudeAccountTest, TwoAccountsOfOneCloudLookInTurnOnlyOnce) {
+  AccountObject other = account_;
+  other.name = other.uid = "other";
+  accounts_.emplace("other", other);
+  RequestObject mistaken = Request("mistaken", {Id(1)});
+  mistaken.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"a-typo", ""});
+  RequestObject waits = Request("waits", {Id(1)});
+  waits.spec.account = "other";
+  waits.created += hours{1};
+  describe_ = [](const Observe& a) { return All(a, "STARTING"); };
+  Start({mistaken, waits});
+  Go(minutes{1});
+  const size_t before = looked_.size();
+  Go(minutes{20});
+  EXPECT_LE(looked_.size() - before, 300u);
+  EXPECT_EQ(Told("mistaken").reason, Reason::kExpectMismatch);
+}
+
+// E2: causes that take turns are told at growing intervals.
+TEST_F(RudeAccountTest, CausesThatAlternateAreToldSeldom) {
+  int looks = 0;
+  describe_ = [&](const Observe&) {
+    return Throttled(++looks % 2 == 0 ? "RequestLimitExceeded" : "InternalError");
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(minutes{5});
+  const int before = account_writes_;
+  Go(hours{2});
+  EXPECT_LE(account_writes_ - before, 16);
+}
+
+// E0: a look with credentials that were exchanged meanwhile is not repeated at once.
+TEST_F(RudeAccountTest, LooksWithTheKeyOfBeforeAreFew) {
+  Start({Request("r", Ids(1, 3))});
+  describe_ = [this](const Observe&) -> Answer_ {
+    key_ = "the one that is sent";
+    return Refusal{Fault::kCredentials, Reason::kNone, "AuthFailure.SecretIdNotFound", "", {}};
+  };
+  Go(minutes{2});
+  EXPECT_LE(looked_.size(), 16u);
+}
+
+// E0: a Secret that is away for a moment and comes back as it was is no repair.
+TEST_F(RudeAccountTest, ASecretThatFlapsMakesNobodyTryAnew) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRefusedUnseen;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.InsufficientBalance", "", {}};
+  };
+  Start({Request("r", Ids(1, 3))});
+  Go(minutes{2});
+  const size_t before = called_.size();
+  for (int i = 0; i < 60; ++i) {
+    Tell(CredentialsChanged{"default", "", "no such Secret", "", ""});
+    Go(seconds{5});
+    Tell(CredentialsChanged{"default", key_, "", "", key_});
+    Go(seconds{5});
+  }
+  EXPECT_LE(called_.size() - before, 12u);
+}
+
+// What could not be told while another installation served the account is told afterwards.
+TEST_F(RudeAccountTest, WhatWasWithheldIsToldAfterwards) {
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.expires_at = now_.wall + minutes{1};
+  TellOfACall(r, MemberState::kWaiting, Reason::kNone, 0);
+  account_.status.installation = "elsewhere";
+  Start({r});
+  Go(minutes{5});
+  ASSERT_EQ(Told("r").state, MemberState::kWaiting) << "it is not ours to tell";
+  EditAccount([](AccountObject& a) { a.status.installation = "operator"; });
+  Go(minutes{2});
+  EXPECT_EQ(Told("r").state, MemberState::kCancelled);
+}
+
+// L1: a region whose looks are refused, or whose calls are, stops no other one.
+TEST_F(RudeAccountTest, ADeadRegionStopsNoOtherOne) {
+  for (const bool looks : {true, false}) {
+    Fresh();
+    account_.spec.regions = {kLane.region, "ap-beijing"};
+    const Refusal denied{
+        Fault::kUnauthorized, Reason::kUnauthorized, "UnauthorizedOperation", "", {}};
+    describe_ = [&, looks](const Observe& a) -> Answer_ {
+      if (looks && a.lane.region == "ap-beijing") return denied;
+      return gone_.empty() ? Answer_(All(a, "RUNNING", kPrepaid)) : Living(a);
+    };
+    terminate_ = [this](const Call& c, Answered& a) {
+      if (c.lane.region == kLane.region) return gone_.insert(c.ids.begin(), c.ids.end()), void();
+      a.outcome = Answered::Outcome::kRejected;
+      a.refusal = {Fault::kLane, Reason::kNone, "UnsupportedOperation.Region", "", {}};
+    };
+    std::vector<RequestObject> requests = {Request("r", Ids(1, 100))};
+    for (int i = 0; i < 40; ++i) {
+      requests.push_back(Request("b" + std::to_string(i), Ids(1'000 + 100 * i, 100)));
+      requests.back().spec.region = "ap-beijing";
+    }
+    Start(requests);
+    Go(minutes{30});
+    EXPECT_EQ(Retired("r"), 100) << looks;
+  }
+}
+
+// L1: who comes when another region has been refused for long is looked at as if it were not.
+TEST_F(RudeAccountTest, LooksOfARefusedRegionPauseNoOtherOne) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe& a) -> Answer_ {
+    if (a.lane.region != "ap-beijing") return Living(a);
+    return Refusal{Fault::kUnauthorized, Reason::kUnauthorized, "UnauthorizedOperation", "", {}};
+  };
+  RequestObject dead = Request("dead", Ids(100, 5));
+  dead.spec.region = "ap-beijing";
+  Start({dead});
+  Go(minutes{20});
+  Put(Request("r", Ids(1, 5)));
+  Go(seconds{30});
+  EXPECT_EQ(Retired("r"), 5);
+}
+
+// E0: while every look of the account is refused, one at a time is sent, in a region that is new to
+// it, too.
+TEST_F(RudeAccountTest, LooksOfANewRegionAreProbesToo) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [](const Observe&) {
+    return Refusal{Fault::kSplit, Reason::kRejectedByApi, "LimitExceeded", "too many", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(minutes{10});
+  const size_t before = looked_.size();
+  RequestObject elsewhere = Request("elsewhere", Ids(100, 50));
+  elsewhere.spec.region = "ap-beijing";
+  Put(elsewhere);
+  Go(seconds{1});
+  EXPECT_LE(looked_.size() - before, 2u);
+}
+
+// E2: a region that refuses credentials which another one takes is told once, and stops no other.
+TEST_F(RudeAccountTest, CredentialsThatOneRegionRefusesAreNotRejected) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe& a) -> Answer_ {
+    if (a.lane.region != "ap-beijing") return All(a, "STOPPING");
+    return Refusal{Fault::kCredentials, Reason::kNone, "IpInBlacklist", "not from there", {}};
+  };
+  RequestObject dead = Request("dead", Ids(100, 5));
+  dead.spec.region = "ap-beijing";
+  Start({dead, Request("r", Ids(1, 5))});
+  Go(hours{1});
+  EXPECT_LE(account_writes_, 10);
+  EXPECT_NE(WordsOf("dead").find("IpInBlacklist"), std::string::npos) << WordsOf("dead");
+  EXPECT_EQ(WordsOf("r").find("IpInBlacklist"), std::string::npos) << WordsOf("r");
+}
+
+// E0: probes of rejected credentials are looks like any other, whatever else refuses them.
+TEST_F(RudeAccountTest, ProbesOfCredentialsThatMeetSomethingElseAreFew) {
+  bool rejected = false;
+  describe_ = [&](const Observe&) -> Answer_ {
+    if (std::exchange(rejected, true)) {
+      return Refusal{Fault::kSplit, Reason::kRejectedByApi, "LimitExceeded", "too many", {}};
+    }
+    return Refusal{
+        Fault::kCredentials, Reason::kNone, "AuthFailure.SecretIdNotFound", "no such key", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(hours{1});
+  EXPECT_LE(looked_.size(), 10u + 60u);
+}
+
+// E0: what a new object brings along makes nobody try anew.
+TEST_F(RudeAccountTest, CopiedAnnotationsProbeNothing) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRefusedUnseen;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.InsufficientBalance", "", {}};
+  };
+  Start({Request("r", {Id(1)})});
+  Go(minutes{30});
+  const size_t before = called_.size();
+  for (int i = 0; i < 60; ++i) {
+    RequestObject copy = Request("copy" + std::to_string(i), {Id(10 + i)});
+    copy.requested_at = "copied";
+    Put(copy);
+    Go(seconds{2});
+  }
+  EXPECT_LE(called_.size() - before, 3u);
+}
+
+// E0, T1: one id on which DescribeInstances always fails is found, and told.
+TEST_F(RudeAccountTest, AnIdOnWhichLooksFailIsFound) {
+  int poisoned = 0;
+  describe_ = [&](const Observe& a) -> Answer_ {
+    for (const InstanceId id : a.ids) {
+      if (id != Parsed(Id(2))) continue;
+      ++poisoned;
+      return Refusal{Fault::kServer, Reason::kServiceError, "InternalServerError", "no", {}};
+    }
+    return All(a, "STOPPING");
+  };
+  Start({Request("r", {Id(1)}), Request("s", {Id(2)})});
+  Go(minutes{30});
+  const int before = poisoned;
+  Go(hours{1});
+  EXPECT_LE(poisoned - before, 70);
+  EXPECT_EQ(Told("s").reason, Reason::kServiceError) << WordsOf("s");
+}
+
+}  // namespace
+}  // namespace retirement

@@ -1,0 +1,113 @@
+// Very many requests of one instance.
+#include "retirement/rude_fixture.h"
+
+namespace retirement {
+namespace {
+
+class RudeCrowdTest : public RudeTest {};
+
+// E0, T1: very many requests of one instance: everybody is told, and the service is asked once.
+TEST_F(RudeCrowdTest, ACrowdIsToldAndAsksOnce) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 120; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+    if (i % 3 == 0) requests.back().spec.mode = Mode::kDryRun;
+  }
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "no", {}};
+  };
+  Start(requests);
+  Go(minutes{5});
+  EXPECT_EQ(called_.size(), 1u);
+  for (int i = 0; i < 120; ++i) {
+    const MemberState told = Told("r" + std::to_string(i)).state;
+    ASSERT_EQ(told, i % 3 == 0 ? MemberState::kPlanned : MemberState::kFailed)
+        << i << WordsOf("r" + std::to_string(i));
+  }
+}
+
+TEST_F(RudeCrowdTest, ACrowdThatIsBlockedEndsWithItsInstance) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  describe_ = [this](const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      if (gone_.contains(id)) continue;
+      sights.push_back(Is(id, "RUNNING"));
+      sights.back().protected_from_termination = true;
+    }
+    return sights;
+  };
+  Start(requests);
+  Go(minutes{5});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kInstanceProtected) << i;
+  }
+  gone_.insert(Parsed(Id(1)));
+  Go(minutes{30});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Retired("r" + std::to_string(i)), 1) << i;
+}
+
+// T1: what blocks a crowd may change; then everybody is told, not only who has a place.
+TEST_F(RudeCrowdTest, ACrowdIsToldOfAnotherObstacle) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  std::string state = "BANNING";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, state);
+    for (Sight& sight : sights) sight.protected_from_termination = true;
+    return sights;
+  };
+  Start(requests);
+  Go(minutes{5});
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(Told("r" + std::to_string(i)).reason, Reason::kBanned) << i;
+  }
+  state = "RUNNING";
+  Go(minutes{10});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kInstanceProtected) << i;
+  }
+}
+
+// S5: whoever is done goes on to want what he wants: 40 finished requests and no other one are not
+// forgotten with their instance.
+TEST_F(RudeCrowdTest, TheWishesOfAFinishedCrowdCount) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 40; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  bool binned = false;
+  describe_ = [&](const Observe& a) {
+    return binned ? All(a, "SHUTDOWN", kPrepaid) : std::vector<Sight>{};
+  };
+  Start(requests);
+  Go(minutes{10});
+  EXPECT_EQ(Told("r39").reason, Reason::kNeverObserved);
+  // Whoever has a place goes.
+  for (const Claim& claim : std::vector(engine_.state().targets.at(Parsed(Id(1))).claims)) {
+    const RequestKey key = claim.request->key;
+    requests_.erase(key);
+    Tell(RequestGone{key});
+  }
+  Go(minutes{10});
+  binned = true;
+  RequestObject destroyer = Request("destroyer", {Id(1)});
+  destroyer.spec.intent.prepaid = PrepaidPolicy::kDestroy;
+  Put(destroyer);
+  Go(minutes{10});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(Told("destroyer").reason, Reason::kDuplicateRequest);
+}
+
+}  // namespace
+}  // namespace retirement

@@ -1,0 +1,28 @@
+// RudeTest: what the simulated world did to the engine, each as a kind.
+
+#pragma once
+
+#include "retirement/small_world.h"
+
+namespace retirement {
+
+class RudeTest : public SmallWorld {
+ protected:
+  int Retired(const std::string& name) { return CountOfState(name, MemberState::kRetired); }
+  static void TellOfACall(RequestObject& r, MemberState state, Reason reason, uint64_t batch) {
+    r.status.observed_generation = r.generation;
+    r.status.accepted = r.created;
+    for (const MemberSpec& m : r.spec.members) {
+      MemberStatus& status = r.status.members.emplace_back();
+      status.id = m.id;
+      status.state = state;
+      status.reason = reason;
+      status.batch = batch;
+    }
+  }
+  static Refusal Throttled(const std::string& code) {
+    return {Fault::kThrottled, Reason::kNone, code, "slow down", {}};
+  }
+};
+
+}  // namespace retirement

@@ -1,0 +1,251 @@
+// Entries and statuses that vanish, are refused, or are somebody else's.
+#include "retirement/rude_fixture.h"
+
+namespace retirement {
+namespace {
+
+class RudeLogTest : public RudeTest {};
+
+// The newest entry of a lane is kept for its number, which is that of what the log has.
+TEST_F(RudeLogTest, WhatAListLacksIsNotTheNewestEntry) {
+  BatchObject first = Open();
+  first.phase = BatchPhase::kRejected;
+  BatchObject second = first;
+  second.sequence = 2;
+  Start({}, {first, second});
+  log_.erase({kLane, 2});
+  Put(Request("elsewhere", {Id(9)}));  // the service is heard, and with it the time
+  List(Kind::kBatch);
+  Go(hours{3});
+  EXPECT_TRUE(log_.contains({kLane, 1}) || log_.rbegin()->first.second > 2);
+}
+
+// The log is not opened again by one who did not see its end.
+TEST_F(RudeLogTest, WhatOthersEndedStaysEnded) {
+  terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  Go(seconds{2});
+  BatchObject ended = log_.begin()->second;
+  ended.phase = BatchPhase::kVerified;
+  ended.members[0].result = BatchResult::kUntouched;
+  ended.version = std::to_string(version_ += 10);
+  log_.begin()->second = ended;
+  Tell(BatchSeen{ended});
+  Go(minutes{30});
+  EXPECT_EQ(log_.begin()->second.version, ended.version) << "it is written again";
+}
+
+// S3: an older entry of the lane, seen later, does not end the one whose call is under way.
+TEST_F(RudeLogTest, AnOlderEntryTakesNothingFromALaterOne) {
+  BatchObject later = Open();
+  later.sequence = 9;
+  BatchObject earlier = Open();
+  earlier.phase = BatchPhase::kAccepted;
+  Start({Request("r", {Id(1)})}, {later});
+  log_[{earlier.lane, earlier.sequence}] = earlier;
+  Tell(BatchSeen{earlier});
+  Go(seconds{10});
+  EXPECT_FALSE(IsClosed(log_.at({kLane, 9}).phase));
+  EXPECT_TRUE(IsClosed(log_.at({kLane, 1}).phase));
+}
+
+// S3: the log of an account that another installation serves is left to it, whose call may be under
+// way, whatever it says of an instance and whatever a person writes on it.
+TEST_F(RudeLogTest, TheLogOfAnotherInstallationIsLeftToIt) {
+  account_.status.installation = "elsewhere";
+  BatchObject theirs = Open();
+  theirs.close = "alice: it is over";
+  BatchObject other = Open();
+  other.lane.account = "other";
+  Start({}, {theirs, other});
+  Go(minutes{20});
+  EXPECT_EQ(log_.at({kLane, 1}).version, theirs.version);
+  log_.erase({kLane, 1});
+  Tell(BatchGone{kLane, 1});
+  Go(minutes{20});
+  EXPECT_FALSE(log_.contains({kLane, 1})) << "it is written again";
+  EXPECT_EQ(engine_.state().lanes.at(kLane).ledger.open.size(), 0u);
+}
+
+// S5: the record of a call was deleted; only a person, told of it, may have it called again.
+TEST_F(RudeLogTest, APostpaidOrphanWaitsForAPerson) {
+  for (const auto& [state, reason] : {std::pair(MemberState::kSubmitted, Reason::kNone),
+                                      std::pair(MemberState::kVerifying, Reason::kNone),
+                                      std::pair(MemberState::kWaiting, Reason::kAmbiguous)}) {
+    Fresh();
+    RequestObject r = Request("r", {Id(1)});
+    TellOfACall(r, state, reason, 1);
+    r.requested_at = "before anybody was told";
+    Start({r});
+    Go(minutes{20});
+    EXPECT_TRUE(called_.empty()) << ToString(state);
+    EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
+    Edit("r", [](RequestObject& o) { o.requested_at = "now"; });
+    Go(minutes{2});
+    EXPECT_EQ(called_.size(), 1u) << ToString(state);
+  }
+}
+
+// What a status tells of a call that has ended keeps nobody from calling.
+TEST_F(RudeLogTest, WhatHasEndedIsNoOrphan) {
+  for (const Reason reason : {Reason::kNone, Reason::kRefused}) {
+    Fresh();
+    RequestObject planned = Request("planned", {Id(1)});
+    planned.spec.mode = Mode::kDryRun;
+    TellOfACall(planned, MemberState::kPlanned, Reason::kWouldRetire, 2);
+    RequestObject r = Request("r", {Id(1)});
+    TellOfACall(r, MemberState::kWaiting, reason, 1);
+    Start({planned, r});
+    Go(minutes{2});
+    EXPECT_EQ(Retired("r"), 1) << ToString(reason) << WordsOf("r");
+  }
+}
+
+// E0: without the service's time the log is kept small all the same.
+TEST_F(RudeLogTest, AnUnreachableServiceFillsNoLog) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kNotSent;
+    a.refusal = {Fault::kUnreachable, Reason::kNone, "", "no connection", {}};
+  };
+  describe_ = [this](const Observe& a) -> Answer_ {
+    if (called_.size() < 2) return All(a, "RUNNING");
+    return Refusal{Fault::kUnreachable, Reason::kNone, "", "no connection", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(hours{30});
+  EXPECT_LE(log_.size(), kMostFutile + 2);
+}
+
+// An entry is kept while a status that nobody can rewrite tells of its call.
+TEST_F(RudeLogTest, AnEntryIsKeptWhileAStatusTellsOfItsCall) {
+  BatchObject old = Open();
+  old.phase = BatchPhase::kVerified;
+  old.error_code = "InternalError";
+  old.members[0].result = BatchResult::kUntouched;
+  old.verified = now_.wall;
+  BatchObject newest = old;
+  newest.sequence = 2;
+  newest.members[0] = {Parsed(Id(9)), {"team", "x"}, "uid-x", BatchResult::kUntouched, {}};
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kVerifying, Reason::kNone, 1);
+  r.key.ns = "nobody";
+  account_.spec.all_namespaces = false;
+  account_.spec.namespaces = {"team"};
+  Start({r, Request("x", {Id(9)})}, {old, newest});
+  Go(hours{5});
+  EXPECT_TRUE(log_.contains({kLane, 1}));
+  EXPECT_TRUE(requests_.contains(r.key));
+}
+
+// T1, S12: a log that can be written but not watched is told, as what it is.
+TEST_F(RudeLogTest, AWatchThatShowsNoEntryIsTold) {
+  shows_entries_ = false;
+  Start({Request("r", {Id(1)})});
+  Go(minutes{10});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(AccountReady().reason, "LogNotWritable") << WordsOfAccount();
+  EXPECT_NE(WordsOf("r").find("does not show"), std::string::npos) << WordsOf("r");
+  EXPECT_LE(committed_at_.size(), 12u);
+  shows_entries_ = true;
+  List(Kind::kBatch);
+  Go(minutes{10});
+  EXPECT_EQ(Retired("r"), 1);
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+}
+
+// E0: what the kube-apiserver does not record is tried again at growing intervals.
+TEST_F(RudeLogTest, ARecordThatIsRefusedIsTriedSeldom) {
+  Start({Request("r", {Id(1)})});
+  Go(minutes{1});
+  ASSERT_EQ(OpenEntries(), 0u);
+  // An entry that is written again, as somebody deleted it while it was open.
+  refuse_commits_ = "exceeded quota";
+  BatchObject open = Open();
+  open.sequence = 5;
+  log_[{kLane, 5}] = open;
+  Tell(BatchSeen{open});
+  Tell(BatchGone{kLane, 5});
+  Go(minutes{10});
+  EXPECT_GE(refused_commits_, 5);
+  EXPECT_LE(refused_commits_, 20);
+}
+
+// S5, S8a: an entry of another lane takes a member away; that its call was accepted stays known.
+TEST_F(RudeLogTest, WhatIsTakenAwayAfterItsCallIsNotCalledAgain) {
+  for (const std::string_view charge : {kPrepaid, std::string_view("POSTPAID_BY_HOUR")}) {
+    Fresh();
+    describe_ = [&](const Observe& a) { return All(a, "RUNNING", charge); };
+    terminate_ = [](const Call&, Answered&) {};
+    Start({Request("r", {Id(1)})});
+    ASSERT_TRUE(GoUntil([&] { return called_.size() == 1; }, minutes{1}));
+    BatchObject theirs = Open(charge);
+    theirs.lane.account = "second";
+    theirs.members[0].uid = "uid-x";
+    log_[{theirs.lane, 1}] = theirs;
+    Tell(BatchSeen{theirs});
+    Go(seconds{2});
+    theirs.phase = BatchPhase::kAbandoned;
+    theirs.version = std::to_string(++version_);
+    Tell(BatchSeen{theirs});
+    Go(minutes{10});
+    EXPECT_EQ(called_.size(), 1u) << charge;
+  }
+}
+
+// A refused call of which somebody else's entry has taken the only member.
+TEST_F(RudeLogTest, ARefusalOfAnEmptyEntryIsBearable) {
+  terminate_ = [&](const Call&, Answered& a) {
+    BatchObject theirs = Open();
+    theirs.lane.account = "second";
+    theirs.members[0].uid = "uid-x";
+    log_[{theirs.lane, 1}] = theirs;
+    Tell(BatchSeen{theirs});
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kServer, Reason::kNone, "InternalServerError", "", {}};
+  };
+  Start({Request("r", {Id(1)})});
+  EXPECT_TRUE(GoUntil([&] { return called_.size() == 1; }, minutes{1}));
+  Go(minutes{1});
+  EXPECT_TRUE(IsClosed(log_.at({kLane, 1}).phase));
+}
+
+// S4: the whole log was deleted while nobody ran: the statuses are all that is left.
+TEST_F(RudeLogTest, AStatusIsBelievedThoughTheLogIsGone) {
+  describe_ = [&](const Observe& a) { return All(a, "RUNNING", kPrepaid); };
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kVerifying, Reason::kNone, 20);
+  Start({r});
+  Go(minutes{5});
+  EXPECT_TRUE(called_.empty());
+}
+
+// L1: the second commit of Destroy, of a process that died, was never called.
+TEST_F(RudeLogTest, DestroyGoesOnAfterACrashBeforeItsSecondCall) {
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      if (gone_.contains(id)) continue;
+      Sight s = Is(id, "SHUTDOWN", kPrepaid);
+      s.terminated_last = true;
+      s.operation_request = CloudRequestId("first-call");
+      sights.push_back(s);
+    }
+    return sights;
+  };
+  BatchObject first = Open(kPrepaid);
+  first.phase = BatchPhase::kVerified;
+  first.request_id = "first-call";
+  first.members[0].result = BatchResult::kRecycled;
+  BatchObject second = Open(kPrepaid);
+  second.sequence = 2;
+  second.step = Step::kSecond;
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.intent.prepaid = PrepaidPolicy::kDestroy;
+  Start({r}, {first, second});
+  Go(hours{1});
+  EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r");
+}
+
+}  // namespace
+}  // namespace retirement
