@@ -240,10 +240,13 @@ void KubeExecutor::Settle(const Attempt& attempt, Done done) {
           self->inbox_.Push(Committed{
               b.lane, b.sequence, ours ? Committed::Outcome::kCreated : Committed::Outcome::kExists,
               ours ? stored->version : "", ""});
+        } else if (reply.error().code == Code::kNotFound && patient) {
+          return self->Create(attempt, done);
+        } else if (reply.error().code == Code::kNotFound) {
+          self->GiveUp(attempt, {.code = Code::kDeadlineExceeded,
+                                 .message = "its creation was not answered for half a minute"});
         } else if (!patient) {
           self->GiveUp(attempt, reply.error());
-        } else if (reply.error().code == Code::kNotFound) {
-          return self->Create(attempt, done);
         } else {
           self->Repeat(Class::kLog, reply.error(),
                        [self, attempt](Done again) { self->Settle(attempt, again); });

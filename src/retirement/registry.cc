@@ -316,9 +316,12 @@ void StartGrace(State& state, Request& r, const Account& account, Now now) {
   const bool anew = r.waited_for_account_mode && !dry && r.spec.grace > Millis{0};
   r.waited_for_account_mode = dry;
   const Wall begun = std::max(RecordedClock(account, now), r.created);
-  // Who recorded a time that is still to come had a wrong clock.
-  const bool to_come = r.accepted && *r.accepted > begun + kClockError;
-  if (r.accepted && !anew && !to_come) return;
+  // Its own clock may have been ahead before the service was heard.
+  const bool heard = account.clock.At(now.mono).has_value();
+  const bool ahead = r.accepted_unheard && heard && r.accepted && *r.accepted > begun;
+  r.accepted_unheard = r.accepted_unheard && !heard;
+  if (r.accepted && !anew && !ahead) return;
+  r.accepted_unheard = !heard;
   r.accepted = begun;
   for (MemberStatus& m : r.members) m.added = std::min(m.added, begun);
   r.accepted_written = false;

@@ -86,6 +86,7 @@ struct Request {
   int64_t planned_generation = -1;
   std::optional<Wall> accepted{};
   bool accepted_written = false;
+  bool accepted_unheard = false;  // by our own clock, the service was not heard yet
   std::optional<Wall> started{};
   std::optional<Wall> completed{};
   std::string handled_requested_at{};

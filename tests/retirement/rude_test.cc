@@ -87,6 +87,31 @@ TEST_F(RudeTest, WhatFailedWhenItWasPrepaidIsNotCalledWhenItIsNot) {
   EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
 }
 
+// S10: what was recorded before the service was heard is put right, what was recorded after it is
+// not, whatever it says later.
+TEST_F(RudeTest, AGracePeriodBeginsWhenItDoes) {
+  for (const bool machine_was_wrong : {true, false}) {
+    Fresh();
+    if (machine_was_wrong) service_ahead_ = -hours{2};
+    RequestObject r = Request("r", {Id(1)});
+    r.created = now_.wall - hours{1} + service_ahead_;
+    r.spec.grace = minutes{30};
+    Start({r, Request("first", {Id(9)})});
+    Go(minutes{5});
+    EXPECT_EQ(called_.size(), 1u);
+    if (!machine_was_wrong) service_ahead_ = -minutes{50};
+    Put(Request("second", {Id(8)}));
+    Go(minutes{5});
+    if (!machine_was_wrong) service_ahead_ = Millis{0};
+    Go(minutes{19});
+    EXPECT_EQ(called_.size(), 2u) << "within its grace period";
+    Put(Request("third", {Id(7)}));  // the service is heard again
+    Go(minutes{15});
+    EXPECT_EQ(called_.size(), 4u);
+    service_ahead_ = Millis{0};
+  }
+}
+
 // S10: a machine whose clock jumps waits all the same.
 TEST_F(RudeTest, AClockThatJumpsEndsNoGracePeriod) {
   for (const Millis jump : {Millis{hours{2}}, Millis{-hours{2}}}) {
