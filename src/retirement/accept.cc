@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "retirement/durations.h"
 #include "retirement/trouble.h"
 
 namespace retirement {
@@ -79,7 +80,7 @@ Holdup CheckAccepted(const Request& r, const Account* account) {
 
 Holdup CheckPermitted(const Request& r, const Account& account, const LaneState* lane, Now now) {
   const std::string& name = r.spec.account;
-  if (r.spec.expires_at && FasterClock(account, now) >= *r.spec.expires_at) {
+  if (r.spec.expires_at && SlowerClock(account, now) >= *r.spec.expires_at) {
     return ForPerson("Expired", "spec.schedule.expiresAt has passed; nothing more is started");
   }
   if (!account.not_ready.reason.empty()) {
@@ -93,6 +94,11 @@ Holdup CheckPermitted(const Request& r, const Account& account, const LaneState*
     return AccountWide("AccountDryRun", "CloudAccount \"" + name +
                                             "\" is in mode DryRun; nothing is terminated until an "
                                             "administrator sets spec.mode to Execute");
+  }
+  if (r.spec.expires_at && FasterClock(account, now) >= *r.spec.expires_at) {
+    return Heals("ClockSuspect",
+                 "the clock of this machine and that of the service differ on whether "
+                 "spec.schedule.expiresAt has passed; nothing is started");
   }
   if (r.spec.suspend) return Heals("Suspended", "spec.suspend is true");
   if (!r.hold.empty()) return Heals("HoldPresent", "held by annotation " + r.hold);
@@ -154,16 +160,27 @@ Holdup CheckReady(const Account& account, const std::string& installation) {
   return {};
 }
 
+namespace {
+
+Wall ServiceTimeOr(const Account& account, Now now) {
+  return account.clock.Fresh(now.mono).value_or(now.wall);
+}
+
+}  // namespace
+
 Wall SlowerClock(const Account& account, Now now) {
-  return std::min(now.wall, RecordedClock(account, now));
+  return std::min(now.wall, ServiceTimeOr(account, now));
 }
 
 Wall FasterClock(const Account& account, Now now) {
-  return std::max(now.wall, RecordedClock(account, now));
+  return std::max(now.wall, ServiceTimeOr(account, now));
 }
 
 Wall RecordedClock(const Account& account, Now now) {
-  return account.clock.At(now.mono).value_or(now.wall);
+  const Wall service = ServiceTimeOr(account, now);
+  // An answer may have taken so long.
+  const bool late = now.wall > service && now.wall - service <= kLongestAnswer;
+  return late ? now.wall : service;
 }
 
 std::optional<Wall> NextWallTime(const Request& r, const Account& account, Now now) {
@@ -176,6 +193,10 @@ std::optional<Wall> NextWallTime(const Request& r, const Account& account, Now n
   consider(r.spec.not_before, SlowerClock(account, now));
   consider(GraceEnd(r), SlowerClock(account, now));
   consider(r.spec.expires_at, FasterClock(account, now));
+  consider(r.spec.expires_at, SlowerClock(account, now));
+  // One of them is wrong, and not for ever.
+  const bool differ = FasterClock(account, now) - SlowerClock(account, now) > kClockError;
+  if (next && differ) next = std::min(*next, now.wall + minutes{10});
   return next;
 }
 

@@ -29,7 +29,8 @@ Holdup CheckReady(const Account& account, const std::string& installation);
 /// wait waits by the slower of them, what has to end ends by the faster one.
 Wall SlowerClock(const Account& account, Now now);
 Wall FasterClock(const Account& account, Now now);
-/// What is recorded: the service's time, once it was heard, or a leader whose clock is ahead would
+/// What is recorded: the service's time, if it was heard in the last ten minutes (before a call it
+/// always was: an observation is younger), or a leader whose clock is ahead would
 /// end what another one began.
 Wall RecordedClock(const Account& account, Now now);
 

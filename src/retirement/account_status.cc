@@ -50,6 +50,13 @@ Draft ReadyDraft(const State& state, const Account& a, const Holdup& not_ready) 
             "the service refused fresh signatures as expired; they are now made " +
                 base::FormatDuration(a.fence_widened) + " younger: check this machine's clock"};
   }
+  if (a.clock_ahead != Millis{0}) {
+    return {ConditionStatus::kTrue, "Ready",
+            "the clock of this machine is " +
+                base::FormatDuration(std::chrono::abs(a.clock_ahead)) +
+                (a.clock_ahead > Millis{0} ? " ahead of" : " behind") +
+                " the service's; what waits goes by the slower of them"};
+  }
   if (a.dry_run_unknown) {
     return {ConditionStatus::kTrue, "Ready",
             "the service does not know DryRun (UnknownParameter); dry runs do not ask it"};

@@ -129,8 +129,21 @@ Mono PausedUntil(int refused, Now now) {
 }
 
 /// E2: credentials that another region takes are not what this one refuses.
-bool IsHeardElsewhere(const Account& a, const std::string& region, Now now) {
-  return a.heard_at != Mono{} && a.heard_in != region && now.mono <= a.heard_at + kHeardFor;
+bool IsHeardElsewhere(const Account& a, const LaneState& lane, Now now) {
+  if (lane.taken_elsewhere && lane.refused_with == a.credential) return true;
+  return a.heard_at != Mono{} && a.heard_in != lane.lane.region &&
+         now.mono <= a.heard_at + kHeardFor;
+}
+
+/// These credentials are good for looks of `lane`.
+void TakenIn(State& state, Account& a, LaneState& lane, Now now) {
+  a.heard_in = lane.lane.region;
+  a.heard_at = now.mono;
+  for (const std::string& region : a.lanes) {
+    LaneState& other = state.LaneOf({a.object.name, region});
+    other.taken_elsewhere = &other != &lane && other.refused_with == a.credential;
+  }
+  lane.refused_with.clear();
 }
 
 /// What is not about the whole account stops no other region; but a look that probes credentials is
@@ -257,11 +270,11 @@ namespace {
 
 /// S10: who was permitted by a wrong clock of ours is not any more once the service was heard.
 void TakeTime(State& state, Account& a, const ServiceTime& time, Now now) {
-  const bool first = !a.clock.At(now.mono);
+  const bool first = !a.clock.Fresh(now.mono);
   a.clock.Add(time.date, time.received);
-  if (first && FasterClock(a, now) - SlowerClock(a, now) > kClockError) {
-    RefreshAccount(state, a.object.name, now);
-  }
+  if (first) RefreshAccount(state, a.object.name, now);
+  const Millis ahead = std::chrono::round<minutes>(now.wall - RecordedClock(a, now));
+  if (std::exchange(a.clock_ahead, ahead) != ahead) TouchAccount(a, now);
 }
 
 }  // namespace
@@ -276,8 +289,7 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
     a.describe.OnSuccess(now.mono);
     OnSuccess(a, Work::kLook, event.lane.region, now);
     if (event.credential != a.credential) return;
-    a.heard_in = event.lane.region;
-    a.heard_at = now.mono;
+    TakenIn(state, a, lane, now);
     OnCredentialsAccepted(a, now);
     AcceptCredentials(state, a, now);
     return;
@@ -290,7 +302,8 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
     return PauseLooks(a, lane, false, now);
   }
   if (++lane.refused_looks >= kRefusedAlike) a.look_groups_from = state.next_group;
-  const bool elsewhere = of_credentials && IsHeardElsewhere(a, event.lane.region, now);
+  const bool elsewhere = of_credentials && IsHeardElsewhere(a, lane, now);
+  if (of_credentials) lane.refused_with = a.credential;
   OnFailure(a, Work::kLook, event.lane.region,
             {elsewhere ? "ServiceError" : ReadyReasonOf(refusal.fault), Words(refusal)}, now);
   if (refusal.fault == Fault::kThrottled) a.describe.OnThrottled(now.mono);

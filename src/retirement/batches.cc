@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kUncalledAhead = 2;  // batches committed or being committed, not called yet
 constexpr Millis kRetentionInterval = minutes{1};
+constexpr Millis kDeletionAge = minutes{10};  // one that the watch has not shown is asked for again
 
 /// S12: the watch has shown the entry itself, so every earlier one of whatever lane is known. Who
 /// makes a later one that names the same instance sees this one before he calls.
@@ -153,10 +154,16 @@ void CloseByHand(State& state, LaneState& lane, Now now) {
   for (const uint64_t sequence : closing) EndByHand(state, lane.ledger.open.at(sequence), now);
 }
 
+/// Whoever made a call records its answer, whoever serves the account by then.
+bool MayRecord(const State& state, const Entry& entry) {
+  return entry.object.holder == state.config.holder || IsOurs(state, entry.object.lane);
+}
+
 /// What was deleted by hand is written again as a whole: a version that is empty stands for that.
 void RecordDirty(State& state, LaneState& lane, Now now) {
   for (auto& [sequence, entry] : lane.ledger.open) {
     if (!entry.dirty || entry.recording || now.mono < entry.record_after) continue;
+    if (!MayRecord(state, entry)) continue;
     entry.dirty = false;
     entry.recording = true;
     if (entry.object.version.empty()) {
@@ -182,6 +189,8 @@ void DriveLane(State& state, LaneState& lane, Account& account, Now now) {
 
 /// What the log said of an instance is forgotten with the entry that said it.
 void ForgetHistory(State& state, Now now) {
+  if (now.mono < state.history_check) return;
+  state.history_check = now.mono + hours{1};
   std::erase_if(state.history, [&](const auto& item) {
     const History& past = item.second;
     if (now.mono - past.learnt < hours{1}) return false;
@@ -232,7 +241,8 @@ std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Now now) 
     if (!closed.effect && ++futile > kMostFutile) {
       is_old = is_old || now.mono - closed.learnt > kMaxEffectLag * 2;
     }
-    if (is_old && it->first != newest) old.push_back(it->first);
+    const bool asked = closed.asked != Mono{} && now.mono < closed.asked + kDeletionAge;
+    if (is_old && !asked && it->first != newest) old.push_back(it->first);
   }
   if (old.empty()) return old;
   const std::set<uint64_t> awaited = AwaitedIn(state, lane.lane);
@@ -244,23 +254,21 @@ void DeleteOld(State& state, Now now) {
   if (now.mono < state.retention_check) return;
   state.retention_check = now.mono + kRetentionInterval;
   SweepTargets(state, now);
-  bool deleted = false;
   for (auto& [key, lane] : state.lanes) {
     if (!IsOurs(state, lane.lane)) continue;
     for (const uint64_t sequence : OldOf(state, lane, now)) {
       state.Do(DeleteBatch{lane.lane, sequence});
-      lane.ledger.closed.erase(sequence);
-      deleted = true;
+      lane.ledger.closed.at(sequence).asked = now.mono;
     }
   }
-  if (deleted) ForgetHistory(state, now);
+  ForgetHistory(state, now);
 }
 
 Mono NextOfLane(const State& state, const LaneState& lane, const Account& account, Now now) {
   Mono next = base::kNever;
   const Mono calls = CallsAllowedAt(account, lane, now);
   for (const auto& [sequence, entry] : lane.ledger.open) {
-    if (entry.dirty && !entry.recording && IsOurs(state, lane.lane))
+    if (entry.dirty && !entry.recording && MayRecord(state, entry))
       next = std::min(next, entry.record_after);
     if (entry.stage != Stage::kReady) continue;
     next = std::min(next, std::max(SendBefore(state, account, entry, now), now.mono + seconds{1}));
@@ -290,7 +298,7 @@ void DriveBatches(State& state, Now now) {
     Account* account = state.FindAccount(lane.lane.account);
     if (IsOurs(state, lane.lane)) CloseByHand(state, lane, now);
     if (account != nullptr) DriveLane(state, lane, *account, now);
-    if (IsOurs(state, lane.lane)) RecordDirty(state, lane, now);
+    RecordDirty(state, lane, now);
   }
   ++state.lane_turn;
   DeleteOld(state, now);
@@ -298,7 +306,7 @@ void DriveBatches(State& state, Now now) {
 
 Mono NextBatchWake(const State& state, Now now) {
   Mono next = base::kNever;
-  bool closed = false;
+  bool closed = !state.history.empty();
   for (const auto& [key, lane] : state.lanes) {
     closed = closed || !lane.ledger.closed.empty();
     const auto account = state.accounts.find(key.account);
@@ -316,7 +324,7 @@ bool IsQuiescent(const State& state) {
           entry.stage == Stage::kConfirming) {
         return false;
       }
-      if (entry.recording || (entry.dirty && IsOurs(state, lane.lane))) return false;
+      if (entry.recording || (entry.dirty && MayRecord(state, entry))) return false;
     }
   }
   return true;

@@ -14,6 +14,8 @@ void OnConfirmed(State& state, const Confirmed& event, Now now);
 void OnCommitted(State& state, const Committed& event, Now now);
 void OnAnswered(State& state, const Answered& event, Now now);
 void OnRecorded(State& state, const Recorded& event, Now now);
+/// S10: what the log tells of dry runs counts until somebody has called since.
+void JudgeDryRuns(State& state, Account& account, Now now);
 /// Open entries that the log lacked after a list are written again.
 void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now now);
 

@@ -253,13 +253,18 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
     const auto resolve = [&, &lane = lane](Entry& entry, Stage back, Mono& retry_after) {
       if (entry.stage != Stage::kConfirming || entry.confirm_token != event.token) return;
       entry.stage = back;
+      const bool late = event.sent + kMaxViewAge <= now.mono + kFenceMargin;
       if (event.complete && !differs) entry.confirmed_at = event.sent;
-      if (event.complete) return;
+      if (event.complete && !late) return;
       CountFutile(lane.ledger, now);
       retry_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
       if (Account* account = state.FindAccount(lane.lane.account)) {
         OnFailure(*account, Work::kCommit, lane.lane.region,
-                  {"LogNotWritable", "what they rely on cannot be read live", true, 3}, now);
+                  {"LogNotWritable",
+                   late ? "reading live what they rely on takes longer than four seconds"
+                        : "what they rely on cannot be read live",
+                   true, 3},
+                  now);
       }
     };
     auto& ledger = lane.ledger;
@@ -344,6 +349,10 @@ void OnCommitted(State& state, const Committed& event, Now now) {
     case Committed::Outcome::kFailed:
     case Committed::Outcome::kInvalid:
       OnCommitFailed(state, lane, event, now);
+      if (!draft->shown) break;
+      // It was made all the same, and may have been by somebody who called it (S3).
+      lane.ledger.reading = event.sequence;
+      state.Do(ReadBatch{event.lane, event.sequence});
       break;
   }
   for (Target* t : lane.ledger.draft->targets) ForgetSight(*t);

@@ -16,6 +16,8 @@ using std::chrono::seconds;
 inline constexpr base::Millis kSignatureAge = minutes{5};
 // From the arrival of a call until DescribeInstances shows its effect. A bound, not an average.
 inline constexpr base::Millis kMaxEffectLag = seconds{60};
+// From the Date of an answer to its arrival, at most.
+inline constexpr base::Millis kLongestAnswer = seconds{30};
 // How far our idea of the service's time may be from the truth.
 inline constexpr base::Millis kClockError = seconds{5};
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "retirement/accounts.h"
 #include "retirement/registry.h"
 #include "retirement/targets.h"
 
@@ -95,9 +96,11 @@ void Abandon(State& state, Entry& entry, Now now) {
                  now);
 }
 
-void DoubtDryRun(State& state, const Entry& entry) {
+void DoubtDryRun(State& state, const Entry& entry, Now now) {
   Account* account = state.FindAccount(entry.object.lane.account);
-  if (account != nullptr && entry.object.dry_run) account->dry_run_doubted = true;
+  if (account == nullptr || !entry.object.dry_run) return;
+  account->dry_run_doubted = true;
+  TouchAccount(*account, now);
 }
 
 void RefreshOwners(State& state, const Entry& entry) {
@@ -124,18 +127,6 @@ void RecordLater(Entry& entry, Now now) {
   entry.record_after =
       now.mono + seconds{1} * (1 << std::min(entry.failed_records, kMostDoublings));
   ++entry.failed_records;
-}
-
-void EndByHand(State& state, Entry& entry, Now now) {
-  DoubtDryRun(state, entry);
-  for (Target* t : entry.targets) {
-    RecordResult(entry, *t, BatchResult::kUnknown, now);
-    if (entry.object.charge.view() == kPrepaid) t->accepted = false;  // a person knows better
-  }
-  entry.object.error_code = kClosedByHand;
-  entry.object.error_message = entry.object.close;
-  entry.object.verified = now.wall;
-  CloseUnchanged(state, entry, BatchPhase::kVerified, now);
 }
 
 bool WasAccepted(const BatchObject& o) {

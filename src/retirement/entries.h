@@ -30,7 +30,7 @@ void CountBatch(State& state, const Entry& entry, const char* outcome);
 void CloseUnchanged(State& state, Entry& entry, BatchPhase phase, Now now);
 void Abandon(State& state, Entry& entry, Now now);
 /// S10: what its dry run did nobody will see.
-void DoubtDryRun(State& state, const Entry& entry);
+void DoubtDryRun(State& state, const Entry& entry, Now now);
 /// What the requests of its members are permitted is decided anew: a clock may have jumped.
 void RefreshOwners(State& state, const Entry& entry);
 void DropDraft(State& state, LaneState& lane, Now now);

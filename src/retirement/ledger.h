@@ -41,6 +41,7 @@ struct Entry {
   bool dirty = false;    // the record says less than we know
   bool recording = false;
   bool deleted = false;  // by hand, after its end
+  bool shown = false;    // by the watch, before its creation was answered
   Mono record_after{};
   int failed_records = 0;  // in a row
 };
@@ -51,6 +52,7 @@ struct Closed {
   bool effect = false;  // it did something, or may have
   Mono learnt{};
   uint64_t epoch = 0;  // of the last list that had it
+  Mono asked{};        // when its deletion was asked for
 };
 
 // A number has ten digits in a name.

@@ -23,7 +23,7 @@ void TakeOut(State& state, Target& t, Now now) {
   if (entry == nullptr) return;
   const bool sent = entry->sends > 0 || entry->stage == Stage::kCalling;
   RecordResult(*entry, t, sent ? BatchResult::kUnknown : BatchResult::kUntouched, now);
-  if (sent) DoubtDryRun(state, *entry);
+  if (sent) DoubtDryRun(state, *entry, now);
   std::erase(entry->targets, &t);
   entry->dirty = entry->stage != Stage::kDraft;
   CloseIfDone(state, *entry, now);
@@ -35,6 +35,7 @@ History HistoryOf(State& state, const BatchObject& o, Now now) {
   const auto origin = std::make_shared<const Origin>(Origin{o.lane, from});
   return {origin,
           o.sequence,
+          o.step,
           BatchResult::kNone,
           o.phase != BatchPhase::kAbandoned,
           IsLastCall(o),
@@ -60,11 +61,17 @@ void LearnResult(State& state, const BatchMember& m, History said) {
     return;
   }
   said.result = m.result;
+  // S8a: what put it into the bin stays so through whatever became of its second call.
+  if (m.result == BatchResult::kRecycled) {
+    said.binned_by = said.request_id;
+  } else if (said.step == Step::kSecond) {
+    said.binned_by = past.binned_by;
+  }
   past = said;
   const auto found = state.targets.find(m.id);
   if (found == state.targets.end()) return;
   Target& t = found->second;
-  if (m.result == BatchResult::kRecycled) t.binned_by = said.request_id;
+  t.binned_by = said.binned_by;
   Know(state, t, said.origin->from);
   if (m.result == BatchResult::kRetired) {
     t.retired_before = true;
@@ -137,30 +144,33 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   ReassessEntry(state, placed, now);
 }
 
+bool HasResult(const BatchObject& o, BatchResult result) {
+  return std::any_of(o.members.begin(), o.members.end(),
+                     [result](const BatchMember& m) { return m.result == result; });
+}
+
 /// S10: who sends another one must know that the service executes what says DryRun=true, also when
-/// whoever saw that did not live to tell it on the account, or that nobody saw what one did.
-void LearnDryRun(State& state, const BatchObject& o, Now now) {
-  const bool shown = std::any_of(o.members.begin(), o.members.end(), [](const BatchMember& m) {
-    return m.result == BatchResult::kRetired || m.result == BatchResult::kRecycled;
-  });
-  const bool unknown = std::any_of(o.members.begin(), o.members.end(), [](const BatchMember& m) {
-    return m.result == BatchResult::kUnknown;
-  });
+/// whoever saw that did not live to tell it on the account, or that nobody saw what one did. Who
+/// has called since then was told, and allowed to.
+void LearnDryRun(State& state, const BatchObject& o, Wall end, Now now) {
   Account& account = state.accounts[o.lane.account];
-  const bool asks = !account.exists || account.object.spec.server_side_dry_run;
-  if (!o.dry_run || !asks) return;
-  account.dry_run_executed = account.dry_run_executed || shown;
-  account.dry_run_doubted = account.dry_run_doubted || unknown;
-  if (account.exists) UpdateReady(state, account, now);
+  if (o.answered) account.last_answer = std::max(account.last_answer, *o.answered);
+  if (o.dry_run && (HasResult(o, BatchResult::kRetired) || HasResult(o, BatchResult::kRecycled))) {
+    account.executed_end = std::max(account.executed_end, end);
+  }
+  if (o.dry_run && HasResult(o, BatchResult::kUnknown)) {
+    account.doubted_end = std::max(account.doubted_end, end);
+  }
+  if (state.restored) JudgeDryRuns(state, account, now);
 }
 
 void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
   const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
-  lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono, epoch};
+  lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono, epoch, {}};
   const History past = HistoryOf(state, object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
-  LearnDryRun(state, object, now);
+  LearnDryRun(state, object, end, now);
 }
 
 /// Its writer got its answer after we had read it.
@@ -178,6 +188,30 @@ void LearnAnswer(Entry& entry, const BatchObject& o) {
 }
 
 }  // namespace
+
+void JudgeDryRuns(State& state, Account& a, Now now) {
+  if (!a.exists || !a.object.spec.server_side_dry_run) return;
+  const auto counts = [&](Wall end) { return end != Wall{} && a.last_answer <= end + minutes{1}; };
+  a.dry_run_executed = a.dry_run_executed || counts(a.executed_end);
+  a.dry_run_doubted = a.dry_run_doubted || counts(a.doubted_end);
+  a.executed_end = a.doubted_end = Wall{};
+  UpdateReady(state, a, now);
+  TouchAccount(a, now);
+}
+
+void EndByHand(State& state, Entry& entry, Now now) {
+  DoubtDryRun(state, entry, now);
+  entry.object.error_code = kClosedByHand;
+  entry.object.error_message = entry.object.close;
+  const History past = HistoryOf(state, entry.object, now);
+  for (Target* t : entry.targets) {
+    RecordResult(entry, *t, BatchResult::kUnknown, now);
+    LearnResult(state, {t->id, {}, {}, BatchResult::kUnknown, {}}, past);
+    if (entry.object.charge.view() == kPrepaid) t->accepted = false;  // a person knows better
+  }
+  entry.object.verified = now.wall;
+  CloseUnchanged(state, entry, BatchPhase::kVerified, now);
+}
 
 bool IsMemberOf(const State& state, const Target& t, const Request& r) {
   const auto lane = state.lanes.find(t.batch_lane);
@@ -283,6 +317,7 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
     closed->second.epoch = epoch;
     return;
   }
+  if (ours) lane.ledger.draft->shown = true;
   if (ours) return;
   if (IsClosed(o.phase)) return LearnClosed(state, lane, o, now);
   Attach(state, lane, o, now);
@@ -363,7 +398,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
   if (entry->stage != Stage::kClosed || entry->dirty) return;
   if (!entry->deleted) {
     const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
-    lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono, epoch};
+    lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono, epoch, {}};
   }
   lane.ledger.open.erase(event.sequence);
 }

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "retirement/accept.h"
 #include "retirement/claims.h"
 #include "retirement/crowd.h"
 #include "retirement/outbox.h"
@@ -61,7 +62,10 @@ void SetMember(State& state, Request& r, uint32_t member, const MemberChange& ch
   ++r.counts[size_t(m.state)];
   AddToGauges(state, m, 1);
   // Pending and Waiting are one wait: a grace period counts from its beginning.
-  if (before != m.state && !(IsBeforeBatch(before) && IsBeforeBatch(m.state))) m.time = now.wall;
+  if (before != m.state && !(IsBeforeBatch(before) && IsBeforeBatch(m.state))) {
+    const Account* account = state.FindAccount(r.spec.account);
+    m.time = account == nullptr ? now.wall : RecordedClock(*account, now);
+  }
   if (before != m.state && IsFinal(m.state)) CountFinal(state, r, m, now);
   if (m.state == MemberState::kSubmitted && !r.started) r.started = now.wall;
   if (AllFinal(r) && Count(r, MemberState::kBlocked) == 0) {

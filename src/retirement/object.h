@@ -110,9 +110,10 @@ struct MemberStatus {
   MemberState state = MemberState::kPending;
   Reason reason = Reason::kNone;
   uint16_t attempts = 0;
-  uint64_t batch = 0;  // the sequence in the lane of its request, 0 for none
-  Wall time{};         // of the last change of state
-  Wall added{};        // since when it is a member: a grace period counts from here; not shown
+  bool unheard = false;  // it was added by our own clock, as the service was not heard
+  uint64_t batch = 0;    // the sequence in the lane of its request, 0 for none
+  Wall time{};           // of the last change of state
+  Wall added{};          // since when it is a member: a grace period counts from here; not shown
   ChargeType charge{};
   CloudRequestId request_id{};
   std::shared_ptr<const std::string> message{};

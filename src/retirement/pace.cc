@@ -59,6 +59,11 @@ void ServiceClock::Add(Wall date, Mono received) {
   }
 }
 
+std::optional<Wall> ServiceClock::Fresh(Mono now) const {
+  const bool heard = !samples_.empty() && now <= samples_.back().received + kSampleAge;
+  return heard ? At(now) : std::nullopt;
+}
+
 std::optional<Wall> ServiceClock::At(Mono now) const {
   if (samples_.empty()) return std::nullopt;
   return Wall{now.time_since_epoch() + samples_.front().offset};

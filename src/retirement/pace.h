@@ -71,6 +71,8 @@ class ServiceClock {
   void Add(Wall date, Mono received);
   /// Nothing before the first answer.
   std::optional<Wall> At(Mono now) const;
+  /// The same, if the service was heard in the last ten minutes.
+  std::optional<Wall> Fresh(Mono now) const;
 
  private:
   struct Sample {

@@ -26,22 +26,29 @@ const MemberStatus* FindMember(const std::vector<MemberStatus>& members, Instanc
   return nullptr;
 }
 
-MemberStatus NewMember(InstanceId id, Now now) {
+/// When members are added: by the clock that their grace periods end by, if it was heard.
+struct Since {
+  Wall time{};
+  bool heard = false;
+};
+
+MemberStatus NewMember(InstanceId id, Since since) {
   MemberStatus m;
   m.id = id;
-  m.time = now.wall;
-  m.added = now.wall;
+  m.time = since.time;
+  m.added = since.time;
+  m.unheard = !since.heard;
   return m;
 }
 
 /// The members of the new spec in their present states, then removed ones that are in a batch.
 std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& spec,
-                                       const std::vector<MemberStatus>& before, Now now) {
+                                       const std::vector<MemberStatus>& before, Since since) {
   std::vector<MemberStatus> merged;
   merged.reserve(spec.members.size());
   for (const MemberSpec& m : spec.members) {
     const MemberStatus* known = FindMember(before, m.id);
-    merged.push_back(known ? *known : NewMember(m.id, now));
+    merged.push_back(known ? *known : NewMember(m.id, since));
   }
   for (const MemberStatus& m : before) {
     const bool in_spec = std::any_of(spec.members.begin(), spec.members.end(),
@@ -63,17 +70,17 @@ Wall AddedTime(const MemberStatus& m, const Request& r) {
 }
 
 /// DryRun is planned once per generation, and a new one may expire later.
-void ForgetPlans(Request& r, Now now) {
+void ForgetPlans(Request& r, Since since) {
   for (MemberStatus& m : r.members) {
     if (m.state == MemberState::kPlanned ||
         (m.state == MemberState::kCancelled && m.reason == Reason::kExpired)) {
-      m = NewMember(m.id, now);
+      m = NewMember(m.id, since);
     }
   }
 }
 
 /// What a status of an earlier process says is taken over, as far as it is of this generation.
-void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
+void Restore(State& state, Request& r, const RequestStatus& status, Since since) {
   r.accepted = status.accepted;
   r.accepted_written = status.accepted.has_value();
   r.started = status.started;
@@ -86,8 +93,10 @@ void Restore(State& state, Request& r, const RequestStatus& status, Now now) {
   for (const Condition& c : status.conditions) {
     if (c.type == "Permitted") r.waited_for_account_mode = c.reason == "AccountDryRun";
   }
-  r.members = MergeMembers(state, r.spec, status.members, now);
-  for (MemberStatus& m : r.members) m.added = AddedTime(m, r);
+  r.members = MergeMembers(state, r.spec, status.members, since);
+  for (MemberStatus& m : r.members) {
+    if (FindMember(status.members, m.id)) m.added = AddedTime(m, r);
+  }
   // A removed member of a batch that is still open stays until the batch is closed.
   for (const MemberStatus& m : status.members) {
     if (m.batch == 0 || IsFinal(m.state) || FindMember(r.members, m.id)) continue;
@@ -181,10 +190,10 @@ void AdmitOrDismiss(State& state, Request& r, const Account* account, Now now) {
   RemoveClaims(state, r, now);
 }
 
-/// A member's wait begins by the clock that its grace period ends by.
-Now ByRecordedClock(State& state, const Request& r, Now now) {
+Since SinceNow(State& state, const Request& r, Now now) {
   const Account* account = state.FindAccount(r.spec.account);
-  return account == nullptr ? now : Now{now.mono, RecordedClock(*account, now)};
+  if (account == nullptr || !account->clock.Fresh(now.mono)) return {now.wall, false};
+  return {RecordedClock(*account, now), true};
 }
 
 void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
@@ -196,11 +205,11 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   r.epoch = epoch;
   TakeMetadata(r, o);
   TakeSpec(r, o);
-  Restore(state, r, o.status, ByRecordedClock(state, r, now));
+  Restore(state, r, o.status, SinceNow(state, r, now));
   r.observed_fingerprint = FingerprintOf(o.status);
   r.observed_generation = o.status.observed_generation;
   if (o.status.observed_generation != o.generation) {
-    ForgetPlans(r, ByRecordedClock(state, r, now));
+    ForgetPlans(r, SinceNow(state, r, now));
   }
   // What a new object carries was not asked with any of its members in view: it may be a copy.
   if (o.status.observed_generation < 0) r.handled_requested_at = o.requested_at;
@@ -239,7 +248,7 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
     return Touch(state, r, Urgency::kNow, now);
   }
   ExchangeMembers(state, r, now, [&] {
-    const Now since = ByRecordedClock(state, r, now);
+    const Since since = SinceNow(state, r, now);
     TakeSpec(r, o);
     r.members = MergeMembers(state, r.spec, r.members, since);
     r.completed.reset();
@@ -248,9 +257,9 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
   Touch(state, r, Urgency::kQuiet, now);
 }
 
-/// S8a: a wish to look again is about what waits for a person, not about calls under way.
-bool AsksAbout(const MemberStatus& m, bool decides) {
-  if (m.state == MemberState::kBlocked || m.state == MemberState::kFailed) return true;
+/// S8a: who wishes to look again consents to what he was told to wait for, and to nothing else.
+bool Consents(const MemberStatus& m, bool decides) {
+  if (m.reason == Reason::kVerifyDeadlineExceeded || m.reason == Reason::kResurrected) return true;
   return decides && m.state == MemberState::kWaiting && m.reason == Reason::kServiceError;
 }
 
@@ -266,7 +275,7 @@ bool LookAgain(State& state, Request& r, Now now) {
     if (IsRemoved(r, i)) continue;
     const MemberState before = r.members[i].state;
     Target& t = TargetOf(state, r.members[i].id);
-    if (r.Executes() && AsksAbout(r.members[i], decides)) t.asked_at = now.mono;
+    if (r.Executes() && Consents(r.members[i], decides)) t.asked_at = now.mono;
     if (before == MemberState::kWaiting) t.not_before = Mono{};
     if (before != MemberState::kBlocked && before != MemberState::kFailed) continue;
     if (t.place != Place::kBatch) {
@@ -310,29 +319,50 @@ void Rearm(State& state, Request& r, Now now) {
   if (next) state.wall_times.insert({*next, r.key});
 }
 
+/// S10: what was recorded before the service was heard, or by a clock that both call wrong now, is
+/// put right: to now, which shortens nothing.
+bool IsMistimed(Wall time, bool unheard, const Account& account, Now now) {
+  const Wall present = RecordedClock(account, now);
+  if (time > FasterClock(account, now) + kClockError) return true;
+  return unheard && std::chrono::abs(time - present) > kClockError;
+}
+
+void MendTimes(Request& r, const Account& account, Now now) {
+  if (!account.clock.Fresh(now.mono)) return;
+  const Wall present = std::max(RecordedClock(account, now), r.created);
+  for (MemberStatus& m : r.members) {
+    if (IsMistimed(m.added, std::exchange(m.unheard, false), account, now)) {
+      m.added = m.time = present;
+    }
+  }
+  const bool unheard = std::exchange(r.accepted_unheard, false) && r.spec.grace > Millis{0};
+  if (!IsMistimed(*r.accepted, unheard, account, now) || *r.accepted == present) return;
+  r.accepted = present;
+  r.accepted_written = false;
+}
+
 /// The grace counts from acceptance; anew when the account turns from DryRun to Execute.
 void StartGrace(State& state, Request& r, const Account& account, Now now) {
   const bool dry = account.object.spec.mode == Mode::kDryRun;
   const bool anew = r.waited_for_account_mode && !dry && r.spec.grace > Millis{0};
   r.waited_for_account_mode = dry;
-  const Wall begun = std::max(RecordedClock(account, now), r.created);
-  // Its own clock may have been ahead before the service was heard.
-  const bool heard = account.clock.At(now.mono).has_value();
-  const bool ahead = r.accepted_unheard && heard && r.accepted && *r.accepted > begun;
-  r.accepted_unheard = r.accepted_unheard && !heard;
-  if (r.accepted && !anew && !ahead) return;
-  r.accepted_unheard = !heard;
-  r.accepted = begun;
-  for (MemberStatus& m : r.members) m.added = std::min(m.added, begun);
-  r.accepted_written = false;
-  if (r.spec.grace > Millis{0}) Touch(state, r, Urgency::kNow, now);
+  const std::optional<Wall> before = r.accepted;
+  if (!r.accepted || anew) {
+    r.accepted = std::max(RecordedClock(account, now), r.created);
+    r.accepted_unheard = !account.clock.Fresh(now.mono);
+    r.accepted_written = false;
+  }
+  MendTimes(r, account, now);
+  if (r.accepted != before && r.spec.grace > Millis{0}) Touch(state, r, Urgency::kNow, now);
 }
 
 }  // namespace
 
 void PruneRemoved(State& state, Request& r, Now now) {
   if (r.members.size() == r.spec.members.size()) return;
-  ExchangeMembers(state, r, now, [&] { r.members = MergeMembers(state, r.spec, r.members, now); });
+  ExchangeMembers(state, r, now, [&] {
+    r.members = MergeMembers(state, r.spec, r.members, SinceNow(state, r, now));
+  });
   Touch(state, r, Urgency::kProgress, now);
   ReassessMembers(state, r, now);
 }
@@ -427,7 +457,7 @@ bool IsToldByOthers(const State& state, const Request& r) {
 void Adopt(State& state, Request& r, const RequestObject& o, Now now) {
   const uint64_t observed = FingerprintOf(o.status);
   if (observed == r.observed_fingerprint) return;
-  ExchangeMembers(state, r, now, [&] { Restore(state, r, o.status, now); });
+  ExchangeMembers(state, r, now, [&] { Restore(state, r, o.status, SinceNow(state, r, now)); });
   r.observed_fingerprint = observed;
   r.observed_generation = o.status.observed_generation;
   Remember(r, o.status);
@@ -508,6 +538,7 @@ void SweepRequests(State& state, const Stream& stream, uint64_t epoch) {
 
 /// Once everything was read: what was left of an earlier process can be compared with the log.
 void FinishRestore(State& state, Now now) {
+  for (auto& [name, account] : state.accounts) JudgeDryRuns(state, account, now);
   for (auto& [key, request] : state.requests) {
     if (request->admitted) SettleOrphans(state, *request, now);
   }

@@ -133,6 +133,8 @@ struct LaneState {
   int refused_looks = 0;            // in a row
   Mono looks_after{};               // pause after looks of this region that failed
   Breaker breaker{};                // stops calls in this region only
+  std::string refused_with{};       // the credentials that looks of this region were refused with
+  bool taken_elsewhere = false;     // another region took them since
   const Viewpoint* here = nullptr;  // as its account sees it now; made when needed
   Mono witness_asked{};
   // S8: many vanished at once; when that was counted last, and since when it is so.
@@ -158,9 +160,15 @@ struct Account {
   size_t probe_turn = 0;
   bool dry_run_proven = false;  // the service answered DryRunOperation since the last edit
   ServiceClock clock{};
+  Millis clock_ahead{0};         // our clock, of the service's, in whole minutes
   bool dry_run_unknown = false;  // the service does not know DryRun; until the next edit
   bool dry_run_doubted =
       false;  // nobody saw what one did; until the parameter is not sent any more
+  // What the log tells of dry runs: the end of the last that was executed, or that nobody saw the
+  // end of, and the last answer to any call.
+  Wall executed_end{};
+  Wall doubted_end{};
+  Wall last_answer{};
   bool dry_run_executed = false;  // it executed a call that said DryRun=true; likewise
   Millis fence_widened{0};        // added to the age of signatures after one was refused as expired
   Mono looks_after{};             // pause after looks that failed

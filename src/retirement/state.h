@@ -37,12 +37,14 @@ struct Origin {
 struct History {
   std::shared_ptr<const Origin> origin{};
   uint64_t sequence = 0;
+  Step step = Step::kFirst;
   BatchResult result = BatchResult::kNone;
   bool sent = false;      // its call may have left
   bool accepted = false;  // its call was accepted, and must not be repeated
   bool failed = false;    // one that was accepted when it was prepaid failed
   CloudRequestId request_id{};
   Mono learnt{};
+  CloudRequestId binned_by{};  // the call that put it into the bin
 };
 
 struct IdHash {
@@ -89,6 +91,7 @@ struct State {
   uint64_t next_token = 1;
   uint32_t next_group = 1;
   Mono retention_check{};
+  Mono history_check{};
   std::map<Kind, Mono> suspects{};     // since when a live read of a kind differs from the watch
   std::map<Kind, Mono> reconnected{};  // when a kind was listed anew on our wish
 

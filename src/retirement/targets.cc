@@ -200,7 +200,7 @@ Target& TargetOf(State& state, InstanceId id) {
   t.retired_learnt = past->second.learnt;
   t.accepted = past->second.accepted;
   t.failed = past->second.failed;
-  if (past->second.result == BatchResult::kRecycled) t.binned_by = past->second.request_id;
+  t.binned_by = past->second.binned_by;
   if (past->second.sent) {
     t.called = true;
     t.last_call_end = past->second.learnt;

@@ -271,6 +271,8 @@ TEST(AcceptTest, WhatWaitsGoesByTheSlowerClockAndWhatEndsByTheFaster) {
     EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "");
     EXPECT_EQ(NextWallTime(r, account, now), now.wall + seconds{1});
     r.spec.expires_at = faster;
+    EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "ClockSuspect");
+    r.spec.expires_at = slower;
     EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "Expired");
     r.spec.expires_at.reset();
     r.spec.grace = minutes{15};

@@ -81,6 +81,7 @@ class SmallWorld : public EngineTest {
     committed_at_.clear();
   }
   void Tell(const Event& event) {
+    ++steps_;
     const StepResult result = engine_.Step(event, now_);
     wake_ = result.wake;
     for (const Action& action : result.actions) {
@@ -184,6 +185,14 @@ class SmallWorld : public EngineTest {
   bool shows_entries_ = true;     // the watch of RetirementBatches
   std::string key_ = "key";
   Millis list_time_{200};
+  Millis confirm_time_{20};
+  Millis commit_time_{20};
+  bool lose_commits_ = false;  // made and shown, but the answer is given up after half a minute
+  bool lose_deletes_ = false;
+  int steps_ = 0;
+  int confirms_ = 0;
+  int confirmed_reads_ = 0;
+  std::string evil_ = "";
   Millis service_ahead_{0};  // of the machine's wall clock
   std::set<InstanceId> gone_{};
   std::map<RequestKey, RequestObject> requests_{};
@@ -216,6 +225,16 @@ class SmallWorld : public EngineTest {
     In(Millis{100}, o);
   }
   void Do(const Confirm& a) {
+    ++confirms_;
+    confirmed_reads_ += int(a.requests.size());
+    for (const RequestKey& key : a.requests) {
+      if (key.name != evil_) continue;
+      RequestObject& r = requests_.at(key);
+      ++r.generation;
+      r.spec.suspend = false;
+      r.version = NextVersion();
+      In(milliseconds{300}, RequestSeen{r});
+    }
     Confirmed done{a.token, now_.mono, true, {}, {}};
     for (const RequestKey& key : a.requests) {
       const auto found = requests_.find(key);
@@ -230,7 +249,7 @@ class SmallWorld : public EngineTest {
       const AccountObject& o = found->second;
       done.account = LiveAccount{o.name, true, o.uid, o.generation, o.version};
     }
-    In(Millis{20}, done);
+    In(confirm_time_, done);
   }
   void Do(const Commit& a) {
     Committed done{a.batch.lane, a.batch.sequence, Committed::Outcome::kCreated, "", ""};
@@ -245,9 +264,16 @@ class SmallWorld : public EngineTest {
     committed_at_.push_back(now_.mono);
     BatchObject stored = a.batch;
     stored.version = done.version = NextVersion();
+    if (lose_commits_) {
+      done.outcome = Committed::Outcome::kFailed;
+      done.version.clear();
+      done.error = "no answer";
+    }
+    if (lose_commits_ && log_.contains({stored.lane, stored.sequence}))
+      return In(seconds{30}, done);
     log_[{stored.lane, stored.sequence}] = stored;
-    In(Millis{20}, done);
-    if (shows_entries_) In(Millis{30}, BatchSeen{stored});
+    In(lose_commits_ ? Millis{seconds{30}} : commit_time_, done);
+    if (shows_entries_) In(commit_time_ + Millis{10}, BatchSeen{stored});
   }
   void Do(const ReadBatch& a) {
     const auto found = log_.find({a.lane, a.sequence});
@@ -270,6 +296,7 @@ class SmallWorld : public EngineTest {
     if (shows_entries_) In(Millis{30}, BatchSeen{stored});
   }
   void Do(const DeleteBatch& a) {
+    if (lose_deletes_) return;
     log_.erase({a.lane, a.sequence});
     In(Millis{20}, BatchGone{a.lane, a.sequence});
   }

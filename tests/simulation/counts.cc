@@ -247,6 +247,8 @@ void World::InspectRequest(const RequestObject& r) {
   const Spans& open = open_accounts_[a.name];
   if (open.empty() || open.back().until != base::kNever) return;
   if (open.back().since > now_ - kUnexplained || !IsServed(a, kUnexplained)) return;
+  // A clock that is behind lets it wait for longer; the account says so.
+  if (clocks_jumped_ && r.spec.grace > Millis{0}) return;
   const auto ready = ReadySince(a);
   if (!ready || *ready > TrueTime() - kUnexplained || edited_at_[r.key] > now_ - kUnexplained)
     return;
