@@ -209,5 +209,25 @@ TEST_F(RudeAccountTest, AnIdOnWhichLooksFailIsFound) {
   EXPECT_EQ(Told("s").reason, Reason::kServiceError) << WordsOf("s");
 }
 
+// E2: a region that refuses the credentials while the other one has nothing left to look at.
+TEST_F(RudeAccountTest, CredentialsThatOneRegionRefusesFlap) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe& a) -> Answer_ {
+    if (a.lane.region != "ap-beijing") return Living(a);
+    return Refusal{Fault::kCredentials, Reason::kNone, "IpInBlacklist", "not from there", {}};
+  };
+  RequestObject dead = Request("dead", Ids(100, 5));
+  dead.spec.region = "ap-beijing";
+  RequestObject waits = Request("waits", {Id(50)});
+  waits.spec.suspend = true;
+  Start({dead, waits, Request("done", Ids(1, 5))});
+  Go(minutes{10});
+  const int before = account_writes_;
+  const int statuses = status_writes_;
+  Go(hours{2});
+  EXPECT_LE(account_writes_ - before, 10);
+  EXPECT_LE(status_writes_ - statuses, 10);
+}
+
 }  // namespace
 }  // namespace retirement

@@ -84,5 +84,57 @@ TEST_F(RudeDryRunTest, ADryRunOfWhichNobodySawTheEndIsNotRepeated) {
   EXPECT_NE(WordsOfAccount().find("serverSideDryRun"), std::string::npos) << WordsOfAccount();
 }
 
+// T1: a dry run of which nobody saw the end is told on the account.
+TEST_F(RudeDryRunTest, ADoubtedDryRunIsTold) {
+  account_.spec.server_side_dry_run = true;
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.mode = Mode::kDryRun;
+  describe_ = [](const Observe& a) { return All(a, "RUNNING", kPrepaid); };
+  terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
+  Start({r});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  Go(seconds{5});
+  BatchObject b = log_.begin()->second;
+  b.close = "alice: never mind";
+  b.version = std::to_string(++version_);
+  log_.begin()->second = b;
+  Tell(BatchSeen{b});
+  Go(minutes{10});
+  EXPECT_TRUE(engine_.state().accounts.at("default").dry_run_doubted);
+  EXPECT_NE(WordsOfAccount().find("serverSideDryRun"), std::string::npos) << WordsOfAccount();
+}
+
+// An alarm that a person has ended comes back with the next leader.
+TEST_F(RudeDryRunTest, AMendedAlarmStaysMended) {
+  account_.spec.server_side_dry_run = true;
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.mode = Mode::kDryRun;
+  bool mended = false;
+  terminate_ = [&](const Call& c, Answered& a) {
+    if (mended && c.dry_run) {
+      a.outcome = Answered::Outcome::kRejected;
+      a.refusal = {Fault::kDryRunOk, Reason::kNone, "DryRunOperation", "", {}};
+      return;
+    }
+    gone_.insert(c.ids.begin(), c.ids.end());
+    if (!mended) a.outcome = Answered::Outcome::kUnclear;
+  };
+  Start({r});
+  Go(minutes{15});
+  EXPECT_EQ(AccountReady().reason, "DryRunExecuted") << WordsOfAccount();
+  mended = true;
+  EditAccount([](AccountObject& a) { a.spec.server_side_dry_run = false; });
+  Go(minutes{1});
+  EditAccount([](AccountObject& a) { a.spec.server_side_dry_run = true; });
+  Go(minutes{1});
+  Put(Request("works", {Id(5)}));
+  Go(minutes{1});
+  EXPECT_EQ(CountOfState("works", MemberState::kRetired), 1) << WordsOfAccount();
+  Restart();
+  Put(Request("works2", {Id(6)}));
+  Go(minutes{5});
+  EXPECT_EQ(CountOfState("works2", MemberState::kRetired), 1) << WordsOfAccount();
+}
+
 }  // namespace
 }  // namespace retirement

@@ -20,6 +20,11 @@ class RudeTest : public SmallWorld {
       status.batch = batch;
     }
   }
+  int CallsOf(int id) {
+    int n = 0;
+    for (const Call& c : called_) n += int(std::count(c.ids.begin(), c.ids.end(), Parsed(Id(id))));
+    return n;
+  }
   static Refusal Throttled(const std::string& code) {
     return {Fault::kThrottled, Reason::kNone, code, "slow down", {}};
   }

@@ -8,6 +8,12 @@
 namespace simulation {
 namespace {
 
+/// Who asks consents to what he was told to wait for.
+bool IsConsent(const MemberStatus& m) {
+  return m.reason == Reason::kVerifyDeadlineExceeded || m.reason == Reason::kResurrected ||
+         m.reason == Reason::kServiceError;
+}
+
 const std::vector<std::string> kNamespaces = {"team", "crew"};
 
 }  // namespace
@@ -123,7 +129,9 @@ void World::EditRequest(RequestObject r) {
     case 5:
       if (!Fault("user asks to look again", 1)) return;
       r.requested_at = std::to_string(order_);
-      for (const MemberSpec& m : r.spec.members) asked_at_[m.id] = now_;
+      for (const MemberStatus& m : r.status.members) {
+        if (IsConsent(m)) asked_at_[m.id] = now_;
+      }
       refused_calls_.clear();
       return PutRequest(r);
     case 6:

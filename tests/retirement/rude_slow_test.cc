@@ -1,0 +1,54 @@
+// A kube-apiserver that is slow, and users that never rest.
+#include "retirement/rude_fixture.h"
+
+namespace retirement {
+namespace {
+
+class RudeSlowTest : public RudeTest {};
+
+// T1: live reads that take longer than their age allows.
+TEST_F(RudeSlowTest, LiveReadsThatTakeLongAreTold) {
+  confirm_time_ = milliseconds{4500};
+  bool ready = false;
+  describe_ = [&](const Observe& a) { return ready ? std::get<0>(Living(a)) : All(a, "STARTING"); };
+  Start({Request("r", {Id(1)})});
+  Go(minutes{1});
+  ready = true;
+  Go(minutes{30});
+  EXPECT_LE(confirms_, 40) << "live reads in half an hour";
+  EXPECT_EQ(CountOfState("r", MemberState::kRetired), 1) << "what is written of them proves a view";
+}
+
+// T1: commits that take longer than a prepaid sight lives.
+TEST_F(RudeSlowTest, CommitsThatTakeLongAreTold) {
+  commit_time_ = seconds{10};
+  describe_ = [](const Observe& a) { return All(a, "RUNNING", kPrepaid); };
+  Start({Request("r", {Id(1)})});
+  Go(minutes{30});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_NE(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount() << WordsOf("r");
+}
+
+// one request that is edited without end, in a batch with others
+TEST_F(RudeSlowTest, WhoEditsWithoutEndStopsNobody) {
+  evil_ = "evil";
+  Start({Request("evil", {Id(1)}), Request("r", Ids(10, 50))});
+  Go(minutes{10});
+  EXPECT_EQ(CountOfState("r", MemberState::kRetired), 50)
+      << WordsOfAccount() << "confirms " << confirms_;
+}
+
+// nobody can write the status of the evil one, so that nothing proves the view
+TEST_F(RudeSlowTest, WhoEditsWithoutEndStopsNobody2) {
+  evil_ = "evil";
+  RequestObject e = Request("evil", {Id(1)});
+  RequestObject r = Request("r", Ids(10, 50));
+  r.spec.not_before = e.spec.not_before = now_.wall + minutes{1};
+  Start({e, r});
+  Go(minutes{20});
+  EXPECT_EQ(CountOfState("r", MemberState::kRetired), 50)
+      << WordsOfAccount() << WordsOf("r") << "confirms " << confirms_;
+}
+
+}  // namespace
+}  // namespace retirement
