@@ -284,5 +284,15 @@ TEST_F(FutilityTest, AClockThatJumpsDeletesNothing) {
   EXPECT_EQ(log_.size(), 2u);
 }
 
+// E0: while they are in vain, commits come one by one.
+TEST_F(FutilityTest, CommitsInVainComeOneByOne) {
+  RefuseCalls("UnsupportedOperation.InstanceStateFreezing");
+  Start({Request("r", Ids(1, 100))});
+  Go(hours{1});
+  for (size_t i = 10; i < committed_at_.size(); ++i) {
+    EXPECT_GE((committed_at_[i] - committed_at_[i - 1]).count(), Millis{seconds{15}}.count()) << i;
+  }
+}
+
 }  // namespace
 }  // namespace retirement

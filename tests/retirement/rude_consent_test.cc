@@ -164,5 +164,28 @@ TEST_F(RudeConsentTest, AnOldRequestIdProvesNothing) {
   EXPECT_NE(told, MemberState::kRecycled) << WordsOf("r");
 }
 
+// S8a: an answer that lags behind one that showed it in the bin says nothing of it.
+TEST_F(RudeConsentTest, ALookBehindTheBinCallsNothing) {
+  std::string state = "RUNNING";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, state, kPrepaid);
+    for (Sight& s : sights) {
+      s.terminated_last = state == "SHUTDOWN";
+      if (s.terminated_last) s.operation_request = CloudRequestId("request-id");
+    }
+    return sights;
+  };
+  terminate_ = [&](const Call&, Answered&) { state = "SHUTDOWN"; };
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return CountOfState("r", MemberState::kRecycled) == 1; }, minutes{1}));
+  state = "RUNNING";
+  Put(Request("again", {Id(1)}));
+  Go(seconds{30});
+  state = "SHUTDOWN";
+  Go(minutes{10});
+  EXPECT_EQ(called_.size(), 1u);
+  EXPECT_EQ(Told("again").state, MemberState::kRecycled);
+}
+
 }  // namespace
 }  // namespace retirement

@@ -207,5 +207,50 @@ TEST_F(RudeTest, RefuseStopsNobodyElse) {
   EXPECT_EQ(Told("mine").state, MemberState::kRecycled) << WordsOf("mine");
 }
 
+// S2: whatever they have in common.
+TEST_F(RudeTest, ChargeTypesAreNotMixed) {
+  describe_ = [](const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      sights.push_back(Is(id, "RUNNING", id < Parsed(Id(3)) ? kPrepaid : "POSTPAID_BY_HOUR"));
+    }
+    return sights;
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(seconds{30});
+  ASSERT_EQ(called_.size(), 2u);
+  for (const auto& [key, entry] : log_) {
+    EXPECT_EQ(entry.members.size(), entry.charge.view() == kPrepaid ? 2u : 3u);
+  }
+}
+
+// S8: a late answer from elsewhere is no absence before the first one.
+TEST_F(RudeTest, ALateAnswerFromElsewhereMakesNoRow) {
+  Start({Request("r", {Id(1)})});
+  const Target& t = engine_.state().targets.at(Parsed(Id(1)));
+  ASSERT_TRUE(GoUntil([&] { return t.first_absent != Mono{}; }, minutes{1}));
+  Observed late{
+      kLane, {Parsed(Id(1))},       t.seen_at - seconds{1}, "other-key", std::vector<Sight>{},
+      {},    account_.spec.endpoint};
+  Tell(late);
+  EXPECT_FALSE(t.concluded);
+  Go(kAbsenceGap * 2);
+  EXPECT_EQ(Retired("r"), 1);
+}
+
+// E4: what a live read showed differently is packed again seldom until the watch shows it.
+TEST_F(RudeTest, ASuspectRequestMakesNobodyTurnInACircle) {
+  bool ready = false;
+  describe_ = [&](const Observe& a) { return ready ? std::get<0>(Living(a)) : All(a, "STARTING"); };
+  Start({Request("r", {Id(1)})});
+  Go(minutes{1});
+  ready = true;
+  ++requests_.at({"team", "r"}).generation;  // the watch does not tell
+  ASSERT_TRUE(GoUntil([&] { return confirms_ > 0; }, minutes{1}));
+  const int before = steps_;
+  Go(seconds{2});
+  EXPECT_LE(steps_ - before, 40);
+}
+
 }  // namespace
 }  // namespace retirement

@@ -187,6 +187,9 @@ void World::JudgeWish(const Process& p, const Call& call) {
     if (edited_at_[m.request] > seen || meddled_at_[m.id] > now_ - kJustNow) continue;
     if (!call.dry_run) JudgeTime(p, r);
     const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
+    if (i != nullptr && i->charge != entry.charge.view()) {
+      Fail("S2: " + m.id.ToString() + " is not " + std::string(entry.charge.view()));
+    }
     for (const MemberSpec& s : r.spec.members) {
       if (s.id != m.id || !s.expect || i == nullptr || s.expect->name.empty()) continue;
       if (s.expect->name != i->name) Fail("S6: " + m.id.ToString() + " is not the expected one");
