@@ -17,6 +17,19 @@ struct Draft {
   std::string message;
 };
 
+/// Whatever else keeps it from working, too.
+std::string WithOthers(const Account& a, const Trouble& first) {
+  std::string message = first.told_message;
+  const auto add = [&message](const std::string& other) {
+    if (message.find(other) == std::string::npos) message += "; " + other;
+  };
+  for (const auto& [key, t] : a.troubles) {
+    if (t.told && t.of_account) add(t.told_message);
+  }
+  if (a.calls_breaker.open()) add(a.calls_breaker.message());
+  return message;
+}
+
 /// T1: what keeps the account from working, first of all what stops it.
 std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
   const auto kFalse = ConditionStatus::kFalse;
@@ -27,7 +40,7 @@ std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const H
   if (!not_ready.reason.empty() && !of_looks) {
     return Draft{kFalse, not_ready.reason, not_ready.message};
   }
-  if (told) return Draft{kFalse, trouble->told_reason, trouble->told_message};
+  if (told) return Draft{kFalse, trouble->told_reason, WithOthers(a, *trouble)};
   if (a.calls_breaker.open()) {
     return Draft{kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
   }

@@ -229,5 +229,24 @@ TEST_F(RudeAccountTest, CredentialsThatOneRegionRefusesFlap) {
   EXPECT_LE(status_writes_ - statuses, 10);
 }
 
+// T1: looks that fail in one region hide no calls that fail in another one.
+TEST_F(RudeAccountTest, EveryTroubleIsTold) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe& a) -> Answer_ {
+    if (a.lane.region != "ap-beijing") return Living(a);
+    return Refusal{Fault::kCredentials, Reason::kNone, "IpInBlacklist", "not from there", {}};
+  };
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.UnpaidOrder", "pay first", {}};
+  };
+  RequestObject dead = Request("dead", Ids(100, 5));
+  dead.spec.region = "ap-beijing";
+  Start({dead, Request("r", Ids(1, 5))});
+  Go(minutes{5});
+  EXPECT_NE(WordsOfAccount().find("IpInBlacklist"), std::string::npos) << WordsOfAccount();
+  EXPECT_NE(WordsOfAccount().find("UnpaidOrder"), std::string::npos) << WordsOfAccount();
+}
+
 }  // namespace
 }  // namespace retirement

@@ -175,12 +175,15 @@ TEST_F(RudeConsentTest, ALookBehindTheBinCallsNothing) {
     }
     return sights;
   };
-  terminate_ = [&](const Call&, Answered&) { state = "SHUTDOWN"; };
+  terminate_ = [](const Call&, Answered&) {};
   Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return !called_.empty(); }, minutes{1}));
+  Go(seconds{45});
+  state = "SHUTDOWN";
   ASSERT_TRUE(GoUntil([&] { return CountOfState("r", MemberState::kRecycled) == 1; }, minutes{1}));
   state = "RUNNING";
   Put(Request("again", {Id(1)}));
-  Go(seconds{30});
+  Go(seconds{40});
   state = "SHUTDOWN";
   Go(minutes{10});
   EXPECT_EQ(called_.size(), 1u);

@@ -242,7 +242,7 @@ TEST_F(RudeTest, ALateAnswerFromElsewhereMakesNoRow) {
 TEST_F(RudeTest, ASuspectRequestMakesNobodyTurnInACircle) {
   bool ready = false;
   describe_ = [&](const Observe& a) { return ready ? std::get<0>(Living(a)) : All(a, "STARTING"); };
-  Start({Request("r", {Id(1)})});
+  Start({Request("r", Ids(1, 100))});
   Go(minutes{1});
   ready = true;
   ++requests_.at({"team", "r"}).generation;  // the watch does not tell
