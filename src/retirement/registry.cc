@@ -384,6 +384,14 @@ bool IsDone(const Request& r) {
 
 }  // namespace
 
+namespace {
+
+bool IsToldToWait(const Request& r) {
+  return r.conditions[size_t(ConditionType::kPermitted)].status == ConditionStatus::kFalse;
+}
+
+}  // namespace
+
 void Refresh(State& state, Request& r, Now now) {
   Account* account = state.FindAccount(r.spec.account);
   const Holdup accepted = CheckAccepted(r, account);
@@ -400,6 +408,7 @@ void Refresh(State& state, Request& r, Now now) {
           : Holdup{};
   const bool changed = !Same(accepted, r.not_accepted) || !Same(permitted, r.not_permitted);
   const bool could = r.IsPermitted();
+  const Urgency lifted = UrgencyOf(r.not_permitted);
   const bool relevant = !AllFinal(r) || !Same(accepted, r.not_accepted);
   r.not_accepted = accepted;
   r.not_permitted = permitted;
@@ -414,6 +423,10 @@ void Refresh(State& state, Request& r, Now now) {
   }
   if (changed && relevant && permitted.reason.empty() && !permitted.message.empty()) {
     Touch(state, r, Urgency::kAccountWide, now);
+  }
+  // T1: what it was told to wait for is over, although it may only be queued now.
+  if (changed && relevant && r.IsPermitted() && !could && IsToldToWait(r)) {
+    Touch(state, r, lifted, now);
   }
   // Another installation may have served it while it was edited.
   if (r.observed_generation != r.generation) Touch(state, r, Urgency::kQuiet, now);

@@ -161,5 +161,17 @@ TEST_F(RudeClockTest, ControlGrace) {
   EXPECT_EQ(called_.size(), 1u);
 }
 
+// T1: what a request was told to wait for is over when its time has come, though nobody calls yet.
+TEST_F(RudeClockTest, ATimeThatHasComeIsTold) {
+  refuse_commits_ = "not now";
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.not_before = now_.wall + minutes{1};
+  Start({r});
+  Go(seconds{50});
+  EXPECT_EQ(In(StatusOf("r").conditions, "Permitted").reason, "NotBefore");
+  Go(seconds{15});
+  EXPECT_NE(In(StatusOf("r").conditions, "Permitted").reason, "NotBefore") << WordsOf("r");
+}
+
 }  // namespace
 }  // namespace retirement
