@@ -28,26 +28,31 @@ int RankOf(const Claim& c) {
 CrowdKey KeyOf(const Claim& c) {
   const int rank = RankOf(c);
   const Reason reason = rank == kBlocked ? MemberOf(c).reason : Reason::kNone;
-  return {rank, reason, c.request->created, c.request->uid, c.request};
+  const uint32_t round = reason == Reason::kExpectMismatch ? c.round : 0;
+  return {rank, reason, round, c.request->created, c.request->uid, c.request};
 }
 
-/// T1: it was told of an obstacle that is not the present one. What it expects is its own affair.
+/// T1: it was told of an obstacle that is not the present one. What it expects is its own affair,
+/// until the instance has other names.
 bool IsOutdated(const Crowd& crowd, const CrowdKey& key) {
-  return key.rank == kBlocked && crowd.shared != Reason::kNone && key.reason != crowd.shared &&
-         key.reason != Reason::kExpectMismatch;
+  if (key.rank != kBlocked) return false;
+  if (key.reason == Reason::kExpectMismatch) return key.round != crowd.round;
+  return crowd.shared != Reason::kNone && key.reason != crowd.shared;
 }
 
 /// Who was told what no longer holds counts as not told.
 CrowdKey Effective(const Crowd& crowd, CrowdKey key) {
-  if (IsOutdated(crowd, key)) key.rank = kUntold, key.reason = Reason::kNone;
+  if (IsOutdated(crowd, key)) key.rank = kUntold, key.reason = Reason::kNone, key.round = 0;
   return key;
 }
 
-CrowdKey After(Reason reason) { return {kBlocked, Reason(uint8_t(reason) + 1), {}, {}, nullptr}; }
+CrowdKey After(Reason reason) {
+  return {kBlocked, Reason(uint8_t(reason) + 1), 0, {}, {}, nullptr};
+}
 
 /// The first in the crowd that was told of another obstacle than the present one.
 Crowd::Waiting::const_iterator FirstOutdated(const Crowd& crowd) {
-  auto it = crowd.waiting.lower_bound({kBlocked, Reason::kNone, {}, {}, nullptr});
+  auto it = crowd.waiting.lower_bound({kBlocked, Reason::kNone, 0, {}, {}, nullptr});
   while (it != crowd.waiting.end() && it->first.rank == kBlocked) {
     if (IsOutdated(crowd, it->first)) return it;
     it = crowd.waiting.lower_bound(After(it->first.reason));

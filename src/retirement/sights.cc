@@ -65,6 +65,8 @@ void TakeSight(Target& t, const Sight& sight, Mono sent) {
   t.concluded = false;
   t.first_absent = Mono{};
   t.absences = 0;
+  const bool renamed = t.sight.name != sight.name || t.sight.private_ips != sight.private_ips;
+  if (t.crowd && renamed) ++t.crowd->round;
   t.sight = sight;
   t.new_termination = t.new_termination || ShowsNewTermination(t);
   if (IsInBin(t)) {

@@ -21,6 +21,7 @@ struct LaneState;
 struct Claim {
   Request* request = nullptr;
   uint32_t member = 0;
+  uint32_t round = 0;  // of the instance's names when it was last told of it; see Crowd
 };
 
 /// The order in which claims take part: by rank, then, of those that are blocked, by reason, then
@@ -28,6 +29,7 @@ struct Claim {
 struct CrowdKey {
   int rank = 0;
   Reason reason = Reason::kNone;
+  uint32_t round = 0;  // of the names of the instance, for who expects another one
   Wall created{};
   std::string uid{};
   const Request* request = nullptr;
@@ -46,6 +48,7 @@ struct Crowd {
   std::unordered_map<const Request*, CrowdKey> keys{};
   int holders = 0;
   std::array<int, 3> wishes{};    // by PrepaidPolicy
+  uint32_t round = 0;             // grows with every change of the instance's names
   Reason shared = Reason::kNone;  // what the owner is blocked by now
 };
 

@@ -291,6 +291,9 @@ void Reassess(State& state, Target& t, Now now) {
     return;
   }
   Balance(state, t);
+  if (t.crowd) {
+    for (Claim& claim : t.claims) claim.round = t.crowd->round;  // they are told now
+  }
   const Claim* found = FindOwner(state, t);
   const Claim owner = found ? *found : Claim{};
   t.owner = owner.request;

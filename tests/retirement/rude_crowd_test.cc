@@ -109,5 +109,37 @@ TEST_F(RudeCrowdTest, TheWishesOfAFinishedCrowdCount) {
   EXPECT_EQ(Told("destroyer").reason, Reason::kDuplicateRequest);
 }
 
+// T1: who expected another instance is asked again when its name has changed.
+TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMore) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    RequestObject& r = requests.back();
+    r.created += seconds{i};
+    if (i % 2 == 0) {
+      r.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"right", ""});
+    }
+  }
+  std::string name = "wrong";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, "RUNNING");
+    for (Sight& sight : sights) {
+      sight.name = name;
+      sight.protected_from_termination = true;
+    }
+    return sights;
+  };
+  Start(requests);
+  Go(minutes{5});
+  for (int i = 0; i < 100; i += 2) {
+    ASSERT_EQ(Told("r" + std::to_string(i)).reason, Reason::kExpectMismatch) << i;
+  }
+  name = "right";
+  Go(minutes{30});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kInstanceProtected) << i;
+  }
+}
+
 }  // namespace
 }  // namespace retirement
