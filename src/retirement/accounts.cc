@@ -400,12 +400,11 @@ bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& 
   return true;
 }
 
-void OnCallAccepted(State& state, Account& a, LaneState& lane, Now now) {
+void OnCallAccepted(State& state, Account& a, LaneState& lane, Mono sent, Now now) {
   a.terminate.OnSuccess(now.mono);
   a.accepted_at = now.mono;
   a.refused_in_a_row = 0;
-  OnSuccess(a, Work::kCall, lane.lane.region, now);
-  HealCalls(state, a, lane, now);
+  OnCallWorked(state, a, lane, sent, now);
 }
 
 void OnCallWorked(State& state, Account& a, LaneState& lane, Mono sent, Now now) {

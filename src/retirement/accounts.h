@@ -21,7 +21,8 @@ bool OnCallRefused(State& state, Account& account, const Entry& entry, const Ref
                    Now now);
 /// A call was accepted so recently that a refusal is not about the account.
 bool IsProven(const Account& account, Now now);
-void OnCallAccepted(State& state, Account& account, LaneState& lane, Now now);
+/// One that was sent then was accepted: what was refused later stands.
+void OnCallAccepted(State& state, Account& account, LaneState& lane, Mono sent, Now now);
 /// A call that was sent then, and whose answer may have been lost, is seen to have worked.
 void OnCallWorked(State& state, Account& account, LaneState& lane, Mono sent, Now now);
 /// A person asks: what waits for a probe is tried now.

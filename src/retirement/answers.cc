@@ -189,7 +189,7 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
   entry.object.error_message = refusal.message;
   if (EndsDryRun(entry, refusal)) {
     MarkCalled(entry, false, now);
-    if (refusal.fault == Fault::kDryRunOk) OnCallAccepted(state, account, lane, now);
+    if (refusal.fault == Fault::kDryRunOk) OnCallAccepted(state, account, lane, entry.sent_at, now);
     return OnDryRunAnswer(state, account, CloseRejected(state, entry), refusal, now);
   }
   const bool meets_everything = OnCallRefused(state, account, entry, refusal, now);
@@ -275,7 +275,7 @@ void OnAnswered(State& state, const Answered& event, Now now) {
   }
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
-      OnCallAccepted(state, *account, lane, now);
+      OnCallAccepted(state, *account, lane, entry->sent_at, now);
       lane.ledger.futile = 0;
       lane.ledger.commit_after = std::min(lane.ledger.commit_after, now.mono);
       if (entry->object.dry_run) OnDryRunExecuted(state, *account, *entry, now);

@@ -376,8 +376,8 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     Account* account = state.FindAccount(event.lane.account);
     if (account != nullptr && !event.conflict && !event.missing) {
       OnFailure(
-          *account, Work::kCommit, event.lane.region,
-          {"LogNotWritable", "the end of a RetirementBatch cannot be recorded", true, kToldRecords},
+          *account, Work::kRecord, event.lane.region,
+          {"LogNotWritable", "the status of a RetirementBatch is not written", true, kToldRecords},
           now);
     }
     if (!event.missing) return;
@@ -390,7 +390,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
     const bool failed = std::exchange(entry->failed_records, 0) >= kToldRecords;
     Account* account = state.FindAccount(event.lane.account);
     if (failed && account != nullptr) {
-      OnSuccess(*account, Work::kCommit, event.lane.region, now);
+      OnSuccess(*account, Work::kRecord, event.lane.region, now);
     }
     entry->object.version = event.version;
     state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);

@@ -223,8 +223,24 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   ScheduleLook(state, t, now.mono + kBlockedLook);
 }
 
-std::optional<Mono> ShowReached(State& state, Target& t, Now now) {
-  std::optional<Mono> look;
+namespace {
+
+/// E0: a row of absences goes on in its lane; else lanes take turns, slowly.
+void Consider(std::optional<NextSight>& next, const Target& t, const Lane& lane, Now now,
+              const Verdict& verdict) {
+  const auto* again = std::get_if<LookAt>(&verdict);
+  const bool here = t.observed && t.seen_lane == lane;
+  if (again && here && !t.present) {
+    next = NextSight{again->when, lane};
+  } else if (!next || (next->lane == t.seen_lane && next->due >= now.mono + kBlockedLook)) {
+    next = NextSight{now.mono + kBlockedLook, lane};
+  }
+}
+
+}  // namespace
+
+std::optional<NextSight> ShowReached(State& state, Target& t, Now now) {
+  std::optional<NextSight> next;
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     if (!IsDuplicateBlock(MemberOf(claim)) || !InSpec(claim) || !claim.request->IsAccepted()) {
       continue;
@@ -238,12 +254,9 @@ std::optional<Mono> ShowReached(State& state, Target& t, Now now) {
       t.concluded = t.concluded || finish->result == BatchResult::kRetired;
       continue;
     }
-    const auto* again = std::get_if<LookAt>(&verdict);
-    const bool vanishing = again && t.observed && !t.present;
-    const Mono due = vanishing ? again->when : now.mono + kBlockedLook;
-    look = std::min(look.value_or(due), due);
+    Consider(next, t, claim.request->lane(), now, verdict);
   }
-  return look;
+  return next;
 }
 
 }  // namespace retirement

@@ -17,9 +17,14 @@ void ShowIdle(State& state, Target& target, const Claim& claim, Now now);
 void ShowAnswer(State& state, Target& target, const std::string& obstacle, Now now);
 /// Shows on the owner that the target is in a batch.
 void ShowInBatch(State& state, Target& target, const MemberChange& change, Now now);
-/// Nobody owns it: who is blocked by another intent gets the outcome once it is what it wants. When
-/// to look again; nothing when nobody is.
-std::optional<Mono> ShowReached(State& state, Target& target, Now now);
+/// When, and in which lane, to look at what nobody owns.
+struct NextSight {
+  Mono due{};
+  Lane lane{};
+};
+/// Nobody owns it: who is blocked by another intent gets the outcome once it is what it wants.
+/// Nothing when nobody is.
+std::optional<NextSight> ShowReached(State& state, Target& target, Now now);
 /// Ends a target: its owner and those that want the same get the outcome.
 void Conclude(State& state, Target& target, const Finish& finish, Now now);
 

@@ -160,6 +160,9 @@ void SettleOrphans(State& state, Request& r, Now now) {
     if (IsInLog(ledger, m.batch)) continue;
     if (m.batch <= ledger.highest + kMostAhead) ledger.named = std::max(ledger.named, m.batch);
     if (!IsUnended(m)) continue;
+    // S10: what a dry run did whose entry is gone nobody will see.
+    Account& account = state.accounts[r.spec.account];
+    if (!r.Executes() && account.object.spec.server_side_dry_run) account.dry_run_doubted = true;
     Target& t = TargetOf(state, m.id);
     if (t.place == Place::kBatch) continue;
     t.called = true;

@@ -157,15 +157,13 @@ void ReassessAsking(State& state, Target& t, const Claim& owner, Now now) {
 /// Nobody may act: what blocks may go by itself, slowly.
 void AwaitChange(State& state, Target& t, Now now) {
   const auto reached = ShowReached(state, t, now);
-  const auto waits = std::find_if(t.claims.begin(), t.claims.end(),
-                                  [](const Claim& c) { return IsDuplicateBlock(MemberOf(c)); });
   const Claim* mistaken = MistakenClaim(t);
   if (mistaken != nullptr && (!reached || t.present)) {
     const Mono due = t.observed ? now.mono + kBlockedLook : now.mono;
     return LookIn(state, t, mistaken->request->lane(), due, Looks::Purpose::kKnow);
   }
-  if (!reached || waits == t.claims.end()) return LeavePlace(state, t);
-  LookIn(state, t, waits->request->lane(), *reached, Looks::Purpose::kKnow);
+  if (!reached) return LeavePlace(state, t);
+  LookIn(state, t, reached->lane, reached->due, Looks::Purpose::kKnow);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ const char* WhatFails(Work work) {
       return "DescribeInstances answers strangely";
     case Work::kCommit:
       return "RetirementBatches cannot be written, so nothing is called";
+    case Work::kRecord:
+      return "what became of calls cannot be recorded";
     case Work::kCall:
       return "TerminateInstances fails";
   }

@@ -155,7 +155,10 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     effort.refused_with.insert(code);
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;
-    if (server && Fault("fails, yet executes", 0.7)) return Execute(p, call, key, entry, answer);
+    if (server && Fault("fails, yet executes", 0.7)) {
+      Fared(call.lane.account, Activity::kCall, "");  // as its effect shows
+      return Execute(p, call, key, entry, answer);
+    }
     Answer(p, answer, Delay(100));
   };
   if (TrueTime() - call.signed_at > kSignatureAge) {

@@ -179,15 +179,16 @@ bool World::IsTold(const BatchObject& b) const {
 
 /// What is deleted at once with everything that speaks of it has never been: an open entry goes
 /// while statuses tell of it, a closed one when the cloud shows what was done.
-bool World::MayVanish(const StoredEntry& entry) const {
+bool World::MayVanish(const StoredEntry& entry) {
   if (shape_.slow) return false;
   // The record of an accepted call bears weight as long as what it was about lives.
-  const bool living = std::any_of(entry.object.members.begin(), entry.object.members.end(),
-                                  [&](const BatchMember& m) {
-                                    const auto found = last_calls_.find(m.id);
-                                    return m.result == BatchResult::kUntouched &&
-                                           found != last_calls_.end() && found->second.accepted > 0;
-                                  });
+  const auto lives = [&](const BatchMember& m) {
+    const auto last = last_calls_.find(m.id);
+    const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
+    return last != last_calls_.end() && last->second.accepted > 0 && i != nullptr && !i->gone &&
+           i->state != "SHUTDOWN";
+  };
+  const bool living = std::any_of(entry.object.members.begin(), entry.object.members.end(), lives);
   if (IsClosed(entry.object.phase)) return !living && now_ - entry.closed_at >= kMaxEffectLag;
   return IsTold(entry.object);
 }

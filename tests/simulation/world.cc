@@ -108,7 +108,8 @@ void World::Fail(const std::string& invariant) {
 
 Report World::Run() {
   const Mono end = quiet_ + kHealing;
-  const int64_t most = shape_.big || shape_.crowded ? kMostStepsOfMany : kMostSteps;
+  const int64_t many = shape_.requests > 1'000 ? 4 * kMostStepsOfMany : kMostStepsOfMany;
+  const int64_t most = shape_.big || shape_.crowded ? many : kMostSteps;
   while (report_.violation.empty() && !agenda_.empty() && report_.steps < most) {
     Due due = agenda_.top();
     agenda_.pop();

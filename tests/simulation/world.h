@@ -125,7 +125,7 @@ class World : private simulator::Nature {
   void EditRequest(RequestObject r);
   void Expect(MemberSpec& member);
   void ActOnLog();
-  bool MayVanish(const StoredEntry& entry) const;
+  bool MayVanish(const StoredEntry& entry);
   bool IsTold(const BatchObject& batch) const;
   bool IsWitness(const RequestObject& request) const;
   void CleanUp();
