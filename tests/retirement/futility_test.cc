@@ -294,5 +294,21 @@ TEST_F(FutilityTest, CommitsInVainComeOneByOne) {
   }
 }
 
+// T1: the late answer of an earlier call says nothing of those that were refused after it was sent.
+TEST_F(FutilityTest, ALateAcceptanceClosesNoBreaker) {
+  int calls = 0;
+  terminate_ = [&](const Call&, Answered& a) {
+    if (++calls > 1) Refuse(a, RefusalOf("InvalidAccount.UnpaidOrder", "pay first"));
+  };
+  answer_late_ = minutes{5};  // the first one
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return calls == 1; }, minutes{1}));
+  Put(Request("s", {Id(2)}));
+  Go(minutes{3});
+  EXPECT_EQ(AccountReady().reason, "BreakerOpen") << WordsOfAccount();
+  Go(minutes{4});
+  EXPECT_EQ(AccountReady().reason, "BreakerOpen") << WordsOfAccount();
+}
+
 }  // namespace
 }  // namespace retirement

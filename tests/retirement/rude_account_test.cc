@@ -248,5 +248,27 @@ TEST_F(RudeAccountTest, EveryTroubleIsTold) {
   EXPECT_NE(WordsOfAccount().find("UnpaidOrder"), std::string::npos) << WordsOfAccount();
 }
 
+// E0: who is blocked by another intent in two regions has neither looked at without end.
+TEST_F(RudeAccountTest, BlockedRequestsOfTwoRegionsLookSeldom) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [&](const Observe&) { return std::vector<Sight>{}; };
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 4; ++i) {
+    RequestObject& r = requests.emplace_back(Request("r" + std::to_string(i), {Id(1)}));
+    if (i % 2 == 0) r.spec.region = "ap-beijing";
+    r.spec.suspend = true;
+    r.status.observed_generation = r.generation;
+    r.status.accepted = r.created;
+    MemberStatus& m = r.status.members.emplace_back();
+    m.id = Parsed(Id(1));
+    m.state = MemberState::kBlocked;
+    m.reason = Reason::kDuplicateRequest;
+    m.charge = ChargeType(kPrepaid);
+  }
+  Start(requests);
+  Go(hours{1});
+  EXPECT_LE(looked_.size(), 30u);
+}
+
 }  // namespace
 }  // namespace retirement

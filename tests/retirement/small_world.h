@@ -184,6 +184,7 @@ class SmallWorld : public EngineTest {
   std::string refuse_commits_{};  // why the kube-apiserver creates no entry, "" for it does
   bool shows_entries_ = true;     // the watch of RetirementBatches
   std::string key_ = "key";
+  Millis answer_late_{100};  // the next call's
   Millis list_time_{200};
   Millis confirm_time_{20};
   Millis commit_time_{20};
@@ -285,7 +286,7 @@ class SmallWorld : public EngineTest {
     Answered done{a.lane, a.sequence, Answered::Outcome::kAccepted, "request-id", {},
                   false,  Time()};
     terminate_(a, done);
-    In(Millis{100}, done);
+    In(std::exchange(answer_late_, Millis{100}), done);
   }
   void Do(const Record& a) {
     BatchObject stored = a.batch;
