@@ -17,15 +17,24 @@
 namespace retirement {
 namespace {
 
+bool MayLookFor(State& state, const Request& r, Now now) {
+  const Account* account = state.FindAccount(r.spec.account);
+  return account != nullptr && LooksAllowedAt(*account, now) != base::kNever;
+}
+
 /// A request that waits or plans needs to have seen each instance once; how long ago is no matter.
-const Claim* PlanLook(const Target& t) {
+/// L1: one whose account cannot look, or is served by somebody else, is in nobody's way.
+const Claim* PlanLook(State& state, const Target& t, Now now) {
+  const Claim* waits = nullptr;
   for (const Claim& claim : t.claims) {
     const MemberStatus& m = MemberOf(claim);
     if (!InSpec(claim) || !claim.request->IsAccepted() || IsFinal(m.state)) continue;
     // Two lanes may take turns with one id, so a waiting member is known to have been seen.
-    if (m.state == MemberState::kPending && !IsSeenBy(t, *claim.request)) return &claim;
+    if (m.state != MemberState::kPending || IsSeenBy(t, *claim.request)) continue;
+    if (MayLookFor(state, *claim.request, now)) return &claim;
+    if (waits == nullptr) waits = &claim;
   }
-  return nullptr;
+  return waits;
 }
 
 void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
@@ -305,7 +314,7 @@ void Reassess(State& state, Target& t, Now now) {
     // A plan elsewhere need not wait for an owner that waits for a person.
     if (MemberOf(owner).state != MemberState::kBlocked) return;
   }
-  if (const Claim* plan = PlanLook(t)) {
+  if (const Claim* plan = PlanLook(state, t, now)) {
     const Mono due = t.look_denied ? std::max(now.mono, t.not_before) : now.mono;
     return LookIn(state, t, plan->request->lane(), due, Looks::Purpose::kKnow);
   }

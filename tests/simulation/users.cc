@@ -180,7 +180,8 @@ bool World::IsTold(const BatchObject& b) const {
 /// What is deleted at once with everything that speaks of it has never been: an open entry goes
 /// while statuses tell of it, a closed one when the cloud shows what was done.
 bool World::MayVanish(const StoredEntry& entry) {
-  if (shape_.slow) return false;
+  // Where two installations share a log, only the owner of an open entry writes it again.
+  if (shape_.slow || (shape_.rivals && !IsClosed(entry.object.phase))) return false;
   // The record of an accepted call bears weight as long as what it was about lives.
   const auto lives = [&](const BatchMember& m) {
     const auto last = last_calls_.find(m.id);
