@@ -25,6 +25,18 @@ class RudeTest : public SmallWorld {
     for (const Call& c : called_) n += int(std::count(c.ids.begin(), c.ids.end(), Parsed(Id(id))));
     return n;
   }
+  /// What is not gone was put into the bin by "first-call".
+  std::vector<Sight> InTheBin(const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      if (gone_.contains(id)) continue;
+      Sight s = Is(id, "SHUTDOWN", kPrepaid);
+      s.terminated_last = true;
+      s.operation_request = CloudRequestId("first-call");
+      sights.push_back(s);
+    }
+    return sights;
+  }
   static Refusal Throttled(const std::string& code) {
     return {Fault::kThrottled, Reason::kNone, code, "slow down", {}};
   }

@@ -83,17 +83,7 @@ TEST_F(RudeHandOverTest, ClosedByHandAndAskedByANewRequest) {
 
 // L1: the second step, refused once (throttled), then a crash before the next second call.
 TEST_F(RudeHandOverTest, DestroyGoesOnAfterARefusedSecondCallAndACrash) {
-  describe_ = [&](const Observe& a) {
-    std::vector<Sight> sights;
-    for (const InstanceId id : a.ids) {
-      if (gone_.contains(id)) continue;
-      Sight s = Is(id, "SHUTDOWN", kPrepaid);
-      s.terminated_last = true;
-      s.operation_request = CloudRequestId("first-call");
-      sights.push_back(s);
-    }
-    return sights;
-  };
+  describe_ = [this](const Observe& a) { return InTheBin(a); };
   BatchObject first = Open(kPrepaid);
   first.phase = BatchPhase::kVerified;
   first.request_id = "first-call";

@@ -222,17 +222,7 @@ TEST_F(RudeLogTest, AStatusIsBelievedThoughTheLogIsGone) {
 
 // L1: the second commit of Destroy, of a process that died, was never called.
 TEST_F(RudeLogTest, DestroyGoesOnAfterACrashBeforeItsSecondCall) {
-  describe_ = [&](const Observe& a) {
-    std::vector<Sight> sights;
-    for (const InstanceId id : a.ids) {
-      if (gone_.contains(id)) continue;
-      Sight s = Is(id, "SHUTDOWN", kPrepaid);
-      s.terminated_last = true;
-      s.operation_request = CloudRequestId("first-call");
-      sights.push_back(s);
-    }
-    return sights;
-  };
+  describe_ = [this](const Observe& a) { return InTheBin(a); };
   BatchObject first = Open(kPrepaid);
   first.phase = BatchPhase::kVerified;
   first.request_id = "first-call";
