@@ -162,7 +162,10 @@ void SettleOrphans(State& state, Request& r, Now now) {
     if (!IsUnended(m)) continue;
     // S10: what a dry run did whose entry is gone nobody will see.
     Account& account = state.accounts[r.spec.account];
-    if (!r.Executes() && account.object.spec.server_side_dry_run) account.dry_run_doubted = true;
+    if (!r.Executes() && account.object.spec.server_side_dry_run) {
+      account.dry_run_doubted = true;
+      TouchAccount(account, now);
+    }
     Target& t = TargetOf(state, m.id);
     if (t.place == Place::kBatch) continue;
     t.called = true;

@@ -142,8 +142,8 @@ TEST_F(RudeClockTest, ASlowAnswerShortensNoGrace) {
   EXPECT_GE((now_.mono - begin).count(), Millis{minutes{15}}.count() - 5000);
 }
 
-// control: the same without a jump
-TEST_F(RudeClockTest, ControlGrace) {
+// S10: the same without a jump.
+TEST_F(RudeClockTest, AGracePeriodCountsFromWhenItWasLetIn) {
   const Wall begin = now_.wall;
   RequestObject r = Request("r", {Id(1)});
   r.created = begin - hours{24};

@@ -31,17 +31,17 @@ TEST_F(RudeSlowTest, CommitsThatTakeLongAreTold) {
 
 // one request that is edited without end, in a batch with others
 TEST_F(RudeSlowTest, WhoEditsWithoutEndStopsNobody) {
-  evil_ = "evil";
-  Start({Request("evil", {Id(1)}), Request("r", Ids(10, 50))});
+  restless_ = "restless";
+  Start({Request("restless", {Id(1)}), Request("r", Ids(10, 50))});
   Go(minutes{10});
   EXPECT_EQ(CountOfState("r", MemberState::kRetired), 50)
       << WordsOfAccount() << "confirms " << confirms_;
 }
 
-// nobody can write the status of the evil one, so that nothing proves the view
-TEST_F(RudeSlowTest, WhoEditsWithoutEndStopsNobody2) {
-  evil_ = "evil";
-  RequestObject e = Request("evil", {Id(1)});
+// nobody can write the status of the restless one, so that nothing proves the view
+TEST_F(RudeSlowTest, WhoEditsWithoutEndStopsNobodyThatIsQuiet) {
+  restless_ = "restless";
+  RequestObject e = Request("restless", {Id(1)});
   RequestObject r = Request("r", Ids(10, 50));
   r.spec.not_before = e.spec.not_before = now_.wall + minutes{1};
   Start({e, r});

@@ -192,8 +192,7 @@ class SmallWorld : public EngineTest {
   bool lose_deletes_ = false;
   int steps_ = 0;
   int confirms_ = 0;
-  int confirmed_reads_ = 0;
-  std::string evil_ = "";
+  std::string restless_{};   // the request that is edited whenever it is read live
   Millis service_ahead_{0};  // of the machine's wall clock
   std::set<InstanceId> gone_{};
   std::map<RequestKey, RequestObject> requests_{};
@@ -227,9 +226,8 @@ class SmallWorld : public EngineTest {
   }
   void Do(const Confirm& a) {
     ++confirms_;
-    confirmed_reads_ += int(a.requests.size());
     for (const RequestKey& key : a.requests) {
-      if (key.name != evil_) continue;
+      if (key.name != restless_) continue;
       RequestObject& r = requests_.at(key);
       ++r.generation;
       r.spec.suspend = false;
