@@ -194,9 +194,10 @@ void ForgetHistory(State& state, Now now) {
   std::erase_if(state.history, [&](const auto& item) {
     const History& past = item.second;
     if (now.mono - past.learnt < hours{1}) return false;
+    const uint64_t sequence = past.origin->sequence;
     const auto lane = state.lanes.find(past.origin->lane);
-    return lane == state.lanes.end() || (!lane->second.ledger.open.contains(past.sequence) &&
-                                         !lane->second.ledger.closed.contains(past.sequence));
+    return lane == state.lanes.end() || (!lane->second.ledger.open.contains(sequence) &&
+                                         !lane->second.ledger.closed.contains(sequence));
   });
 }
 

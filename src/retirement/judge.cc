@@ -245,7 +245,9 @@ bool IsMissing(const Target& t) { return !t.concluded && HasVanished(t); }
 bool ShowsNewTermination(const Target& t) {
   if (!t.sight.terminated_last) return false;
   // Who has not packed it knows from the log which termination put it into the bin.
-  if (!t.packed && !t.binned_by.empty()) return t.sight.operation_request != t.binned_by;
+  if (!t.packed && t.binned_by && !t.binned_by->request_id.empty()) {
+    return t.sight.operation_request != t.binned_by->request_id;
+  }
   return !t.packed || !t.packed->terminated_last ||
          t.packed->operation_request != t.sight.operation_request;
 }

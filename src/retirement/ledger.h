@@ -43,7 +43,8 @@ struct Entry {
   bool deleted = false;  // by hand, after its end
   bool shown = false;    // by the watch, before its creation was answered
   Mono record_after{};
-  int failed_records = 0;  // in a row
+  int failed_records = 0;                  // in a row
+  std::shared_ptr<const Origin> origin{};  // made when its members need it
 };
 
 /// What is kept of a closed entry, for its deletion.

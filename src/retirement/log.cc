@@ -29,19 +29,42 @@ void TakeOut(State& state, Target& t, Now now) {
   CloseIfDone(state, *entry, now);
 }
 
-/// What an entry says of its members; the members share its origin.
-History HistoryOf(State& state, const BatchObject& o, Now now) {
+using SharedOrigin = std::shared_ptr<const Origin>;
+
+SharedOrigin OriginOf(State& state, const BatchObject& o) {
   const Viewpoint* from = state.identities.At(o.lane.region, o.credential, o.endpoint);
-  const auto origin = std::make_shared<const Origin>(Origin{o.lane, from});
-  return {origin,
-          o.sequence,
-          o.step,
-          BatchResult::kNone,
-          o.phase != BatchPhase::kAbandoned,
-          IsLastCall(o),
-          WasAccepted(o),
-          CloudRequestId(o.request_id),
-          now.mono};
+  return std::make_shared<const Origin>(
+      Origin{o.lane, o.sequence, o.step, from, CloudRequestId(o.request_id)});
+}
+
+/// What an entry says of its members.
+History HistoryOf(SharedOrigin origin, const BatchObject& o, Now now) {
+  return {.origin = std::move(origin),
+          .sent = o.phase != BatchPhase::kAbandoned,
+          .accepted = IsLastCall(o),
+          .failed = WasAccepted(o),
+          .learnt = now.mono};
+}
+
+/// The call was answered since its members needed it.
+bool IsOutdated(const Entry& entry) {
+  return !entry.origin || !(entry.origin->request_id == CloudRequestId(entry.object.request_id));
+}
+
+History HistoryOf(State& state, Entry& entry, Now now) {
+  if (IsOutdated(entry)) entry.origin = OriginOf(state, entry.object);
+  return HistoryOf(entry.origin, entry.object, now);
+}
+
+/// S8a: what put it into the bin stays so through whatever became of its second call.
+SharedOrigin BinnedBy(const History& past, const History& said) {
+  if (said.result == BatchResult::kRecycled) return said.origin;
+  return said.origin->step == Step::kSecond ? past.binned_by : nullptr;
+}
+
+/// Of the same lane.
+bool IsLater(const History& a, const History& b) {
+  return a.origin && a.origin->lane == b.origin->lane && a.origin->sequence > b.origin->sequence;
 }
 
 /// S5: a call that named the instance ended some time before now; so did what it showed then.
@@ -56,17 +79,9 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   }
   // What was never sent tells nothing, and hides nothing that was.
   if (past.sent && !said.sent) return;
-  if (past.sequence > said.sequence && past.origin->lane == said.origin->lane &&
-      past.sent == said.sent) {
-    return;
-  }
+  if (IsLater(past, said) && past.sent == said.sent) return;
   said.result = m.result;
-  // S8a: what put it into the bin stays so through whatever became of its second call.
-  if (m.result == BatchResult::kRecycled) {
-    said.binned_by = said.request_id;
-  } else if (said.step == Step::kSecond) {
-    said.binned_by = past.binned_by;
-  }
+  said.binned_by = BinnedBy(past, said);
   past = said;
   const auto found = state.targets.find(m.id);
   if (found == state.targets.end()) return;
@@ -96,7 +111,7 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
   entry.sends = 1;
   entry.epoch = state.stream_epochs[{Kind::kBatch, ""}];
   Entry& placed = lane.ledger.open[object.sequence] = std::move(entry);
-  const History past = HistoryOf(state, object, now);
+  const History past = HistoryOf(state, placed, now);
   for (BatchMember& m : placed.object.members) {
     if (m.result != BatchResult::kNone) {
       LearnResult(state, m, past);
@@ -168,7 +183,7 @@ void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now n
   const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
   const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
   lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono, epoch, {}};
-  const History past = HistoryOf(state, object, now);
+  const History past = HistoryOf(OriginOf(state, object), object, now);
   for (const BatchMember& m : object.members) LearnResult(state, m, past);
   LearnDryRun(state, object, end, now);
 }
@@ -203,7 +218,7 @@ void EndByHand(State& state, Entry& entry, Now now) {
   DoubtDryRun(state, entry, now);
   entry.object.error_code = kClosedByHand;
   entry.object.error_message = entry.object.close;
-  const History past = HistoryOf(state, entry.object, now);
+  const History past = HistoryOf(state, entry, now);
   for (Target* t : entry.targets) {
     RecordResult(entry, *t, BatchResult::kUnknown, now);
     LearnResult(state, {t->id, {}, {}, BatchResult::kUnknown, {}}, past);
@@ -261,19 +276,21 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   if (account != nullptr && called_here && finish.result != BatchResult::kUntouched) {
     OnCallWorked(state, *account, state.LaneOf(entry->object.lane), entry->sent_at, now);
   }
-  History past = HistoryOf(state, entry->object, now);
-  past.result = finish.result;
-  past.sent = true;
+  History said = HistoryOf(state, *entry, now);
+  said.result = finish.result;
+  said.sent = true;
   t.packed.reset();
   if (finish.result == BatchResult::kUntouched && IsPrepaid(t)) {
-    t.failed = past.failed = t.failed || t.accepted;
+    t.failed = said.failed = t.failed || t.accepted;
     t.accepted = false;
   }
   if (finish.result == BatchResult::kRetired) {
     t.retired_before = true;
     t.retired_learnt = now.mono;
   }
-  state.history[t.id] = past;
+  History& past = state.history[t.id];
+  t.binned_by = said.binned_by = BinnedBy(past, said);
+  past = std::move(said);
   CancelLook(t);
   std::erase(entry->targets, &t);
   Release(t);

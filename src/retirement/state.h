@@ -27,24 +27,15 @@ struct Config {
   std::vector<std::string> namespaces = {""};  // whose requests are watched; "" for all
 };
 
-/// Where and as whom a batch was called; shared by its members.
-struct Origin {
-  Lane lane{};
-  const Viewpoint* from = nullptr;
-};
-
-/// The last entry of the log that named an id.
+/// The last entry of the log that named an id. There may be hundreds of thousands: kept small.
 struct History {
   std::shared_ptr<const Origin> origin{};
-  uint64_t sequence = 0;
-  Step step = Step::kFirst;
   BatchResult result = BatchResult::kNone;
   bool sent = false;      // its call may have left
   bool accepted = false;  // its call was accepted, and must not be repeated
   bool failed = false;    // one that was accepted when it was prepaid failed
-  CloudRequestId request_id{};
   Mono learnt{};
-  CloudRequestId binned_by{};  // the call that put it into the bin
+  std::shared_ptr<const Origin> binned_by{};  // what put it into the bin
 };
 
 struct IdHash {

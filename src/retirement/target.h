@@ -17,6 +17,16 @@ namespace retirement {
 struct Request;
 struct LaneState;
 
+/// An entry of the log: which, called as whom, and how the service names the call. Shared by its
+/// members.
+struct Origin {
+  Lane lane{};
+  uint64_t sequence = 0;
+  Step step = Step::kFirst;
+  const Viewpoint* from = nullptr;
+  CloudRequestId request_id{};
+};
+
 /// One request's claim on an instance: the index of the member in its status.
 struct Claim {
   Request* request = nullptr;
@@ -105,8 +115,8 @@ struct Target {
   uint16_t attempts = 0;
   CloudRequestId request_id{};
   std::unique_ptr<const Sight> packed{};  // as it was when it was packed for the last call
-  Mono unchanged_since{};        // after that call: the first look of the row that shows the same
-  CloudRequestId binned_by{};    // the log says that this call put it into the bin
+  Mono unchanged_since{};  // after that call: the first look of the row that shows the same
+  std::shared_ptr<const Origin> binned_by{};  // the log says that this put it into the bin
   bool new_termination = false;  // after that call the service showed one that was not there before
   Mono asked_at{};               // a person asked to look again
 
