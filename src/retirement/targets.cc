@@ -22,19 +22,23 @@ bool MayLookFor(State& state, const Request& r, Now now) {
   return account != nullptr && LooksAllowedAt(*account, now) != base::kNever;
 }
 
-/// A request that waits or plans needs to have seen each instance once; how long ago is no matter.
-/// L1: one whose account cannot look, or is served by somebody else, is in nobody's way.
-const Claim* PlanLook(State& state, const Target& t, Now now) {
-  const Claim* waits = nullptr;
+/// L1: a claim whose account cannot look, or is served by somebody else, is in nobody's way.
+const Claim* FirstThatLooks(State& state, const Target& t,
+                            bool (*wants)(const Target&, const Claim&), Now now) {
+  const Claim* blind = nullptr;
   for (const Claim& claim : t.claims) {
-    const MemberStatus& m = MemberOf(claim);
-    if (!InSpec(claim) || !claim.request->IsAccepted() || IsFinal(m.state)) continue;
-    // Two lanes may take turns with one id, so a waiting member is known to have been seen.
-    if (m.state != MemberState::kPending || IsSeenBy(t, *claim.request)) continue;
+    if (!wants(t, claim)) continue;
     if (MayLookFor(state, *claim.request, now)) return &claim;
-    if (waits == nullptr) waits = &claim;
+    if (blind == nullptr) blind = &claim;
   }
-  return waits;
+  return blind;
+}
+
+/// A request that waits or plans needs to have seen each instance once; how long ago is no matter.
+bool NeedsASight(const Target& t, const Claim& claim) {
+  if (!InSpec(claim) || !claim.request->IsAccepted()) return false;
+  // Two lanes may take turns with one id, so a waiting member is known to have been seen.
+  return MemberOf(claim).state == MemberState::kPending && !IsSeenBy(t, *claim.request);
 }
 
 void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
@@ -44,14 +48,11 @@ void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
 }
 
 /// What is not the expected instance is looked at again, slowly: its name may be put right.
-const Claim* MistakenClaim(const Target& t) {
-  for (const Claim& claim : t.claims) {
-    const MemberStatus& m = MemberOf(claim);
-    const bool told = m.state == MemberState::kBlocked && m.reason == Reason::kExpectMismatch;
-    const bool untold = claim.request->Executes() && !IsFinal(m.state) && IsMistaken(t, claim);
-    if (InSpec(claim) && (told || untold)) return &claim;
-  }
-  return nullptr;
+bool ExpectsAnother(const Target& t, const Claim& claim) {
+  const MemberStatus& m = MemberOf(claim);
+  const bool told = m.state == MemberState::kBlocked && m.reason == Reason::kExpectMismatch;
+  const bool untold = claim.request->Executes() && !IsFinal(m.state) && IsMistaken(t, claim);
+  return InSpec(claim) && (told || untold);
 }
 
 void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose purpose) {
@@ -166,13 +167,15 @@ void ReassessAsking(State& state, Target& t, const Claim& owner, Now now) {
 /// Nobody may act: what blocks may go by itself, slowly.
 void AwaitChange(State& state, Target& t, Now now) {
   const auto reached = ShowReached(state, t, now);
-  const Claim* mistaken = MistakenClaim(t);
+  const Claim* mistaken = FirstThatLooks(state, t, ExpectsAnother, now);
   if (mistaken != nullptr && (!reached || t.present)) {
     const Mono due = t.observed ? now.mono + kBlockedLook : now.mono;
     return LookIn(state, t, mistaken->request->lane(), due, Looks::Purpose::kKnow);
   }
-  if (!reached) return LeavePlace(state, t);
-  LookIn(state, t, reached->lane, reached->due, Looks::Purpose::kKnow);
+  if (reached) return LookIn(state, t, reached->lane, reached->due, Looks::Purpose::kKnow);
+  const Claim* blind = FirstThatLooks(state, t, NeedsASight, now);
+  blind ? LookIn(state, t, blind->request->lane(), now.mono, Looks::Purpose::kKnow)
+        : LeavePlace(state, t);
 }
 
 }  // namespace
@@ -314,7 +317,8 @@ void Reassess(State& state, Target& t, Now now) {
     // A plan elsewhere need not wait for an owner that waits for a person.
     if (MemberOf(owner).state != MemberState::kBlocked) return;
   }
-  if (const Claim* plan = PlanLook(state, t, now)) {
+  const Claim* plan = FirstThatLooks(state, t, NeedsASight, now);
+  if (plan != nullptr && MayLookFor(state, *plan->request, now)) {
     const Mono due = t.look_denied ? std::max(now.mono, t.not_before) : now.mono;
     return LookIn(state, t, plan->request->lane(), due, Looks::Purpose::kKnow);
   }

@@ -270,5 +270,29 @@ TEST_F(RudeAccountTest, BlockedRequestsOfTwoRegionsLookSeldom) {
   EXPECT_LE(looked_.size(), 30u);
 }
 
+// L1: who waits in an account that nobody can look into keeps no other one from looking.
+TEST_F(RudeAccountTest, ABlindAccountIsInNobodysWay) {
+  AccountObject other = account_;
+  other.name = other.uid = "other";
+  other.status.installation = "somebody-else/operator";
+  accounts_.emplace("other", other);
+  RequestObject expects = Request("expects", {Id(1)});
+  expects.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"right", ""});
+  RequestObject waits = Request("waits", {Id(1)});
+  waits.spec.account = "other";
+  std::string name = "wrong";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = std::get<std::vector<Sight>>(Living(a));
+    for (Sight& s : sights) s.name = name;
+    return sights;
+  };
+  Start({expects, waits});
+  Go(minutes{1});
+  ASSERT_EQ(Told("expects").reason, Reason::kExpectMismatch);
+  name = "right";
+  Go(minutes{20});
+  EXPECT_EQ(Told("expects").state, MemberState::kRetired);
+}
+
 }  // namespace
 }  // namespace retirement
