@@ -15,6 +15,12 @@ using retirement::AccountStatus;
 
 constexpr size_t kMostRegions = 64;
 constexpr int kMostPerSecond = 1000;
+// CVM API, TerminateInstances and DescribeInstances, "Frequency limit".
+constexpr int kDocumentedTerminations = 10;
+constexpr int kDocumentedLooks = 40;
+const ForeignWords kForeign = {{"suspend", "write paused: true"},
+                               {"dryRun", "write mode: DryRun"},
+                               {"disabled", "write paused: true"}};
 
 void ReadRegions(base::JsonValue list, AccountSpec& spec, std::vector<std::string>& errors) {
   list.ForEach([&](base::JsonValue r) { spec.regions.emplace_back(r.String()); });
@@ -22,7 +28,7 @@ void ReadRegions(base::JsonValue list, AccountSpec& spec, std::vector<std::strin
     errors.push_back("spec.regions must list 1 to 64 regions");
   }
   for (const std::string& region : spec.regions) {
-    if (!IsRegion(region)) errors.push_back("spec.regions: \"" + region + "\" is not a region");
+    if (!IsRegion(region)) errors.push_back("spec.regions: \"" + region + "\" " + kRegionForm);
   }
 }
 
@@ -53,6 +59,21 @@ int ReadRate(base::JsonValue value, const char* field, int fallback,
     return fallback;
   }
   return int(*rate);
+}
+
+void ReadRates(base::JsonValue rates, AccountSpec& spec, std::vector<std::string>& errors) {
+  spec.terminate_per_second =
+      ReadRate(rates["terminatePerSecond"], "spec.rates.terminatePerSecond", 8, errors);
+  spec.describe_per_second =
+      ReadRate(rates["describePerSecond"], "spec.rates.describePerSecond", 20, errors);
+  const bool above = spec.terminate_per_second > kDocumentedTerminations ||
+                     spec.describe_per_second > kDocumentedLooks;
+  if (above && !ReadBool(rates["allowAboveDocumented"], "spec.rates.allowAboveDocumented", false,
+                         errors)) {
+    errors.push_back(
+        "spec.rates: terminatePerSecond above 10 and describePerSecond above 40 are more than the "
+        "API documents; if your quota is higher, write allowAboveDocumented: true");
+  }
 }
 
 void ReadApi(base::JsonValue api, AccountSpec& spec, std::vector<std::string>& errors) {
@@ -88,12 +109,9 @@ AccountSpec ReadSpec(base::JsonValue s, std::vector<std::string>& errors) {
   while (spec.endpoint.ends_with("/")) spec.endpoint.pop_back();
   ReadApi(s["api"], spec, errors);
   // The API takes JSON with TC3 only, and v1 signatures in a query or a form only.
-  const base::JsonValue rates = s["rates"];
-  spec.terminate_per_second =
-      ReadRate(rates["terminatePerSecond"], "spec.rates.terminatePerSecond", 8, errors);
-  spec.describe_per_second =
-      ReadRate(rates["describePerSecond"], "spec.rates.describePerSecond", 20, errors);
+  ReadRates(s["rates"], spec, errors);
   ReadNamespaces(s["allowedNamespaces"], spec, errors);
+  RefuseForeign(s, kForeign, errors);
   return spec;
 }
 

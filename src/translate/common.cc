@@ -63,7 +63,17 @@ bool IsRegion(std::string_view text) {
     if (c == '-' ? before == '-' : !IsLower(c) && !IsDigit(c)) return false;
     before = c;
   }
-  return before != '-';
+  const std::string_view last = text.substr(text.rfind('-') + 1);
+  return before != '-' && !std::all_of(last.begin(), last.end(), IsDigit);
+}
+
+void RefuseForeign(base::JsonValue spec, const ForeignWords& words,
+                   std::vector<std::string>& errors) {
+  spec.ForEachField([&](std::string_view key, base::JsonValue) {
+    const auto word = words.find(key);
+    if (word == words.end()) return;
+    errors.push_back("spec: there is no " + std::string(key) + "; " + std::string(word->second));
+  });
 }
 
 bool IsDnsLabel(std::string_view text, size_t longest) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,15 @@ bool ReadBool(base::JsonValue value, const std::string& field, bool fallback,
 /// One of `allowed`; the first when absent. The index.
 size_t ReadEnum(base::JsonValue value, const std::string& field,
                 const std::vector<std::string>& allowed, std::vector<std::string>& errors);
-/// ^[a-z]{2,3}(-[a-z0-9]+)+$, at most 40.
+/// ^[a-z]{2,3}(-[a-z0-9]+)+$, at most 40, and no number at the end: that is a zone.
 bool IsRegion(std::string_view text);
+inline constexpr const char* kRegionForm =
+    "must be a region such as ap-guangzhou, not a zone such as ap-guangzhou-6";
+/// Words that people bring from other tools, and what to write instead.
+using ForeignWords = std::map<std::string_view, std::string_view>;
+/// Also where a server keeps what its schema refuses: such a spec says less than was meant.
+void RefuseForeign(base::JsonValue spec, const ForeignWords& words,
+                   std::vector<std::string>& errors);
 /// An RFC 1123 label of at most `longest`.
 bool IsDnsLabel(std::string_view text, size_t longest);
 

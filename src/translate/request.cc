@@ -16,6 +16,16 @@ constexpr std::string_view kRequestedAt = "cvm-retirement.dev/requestedAt";
 constexpr size_t kLongestHold = 200;
 constexpr size_t kLongestStamp = 256;  // as status.lastHandledRequestedAt
 
+const ForeignWords kForeign = {
+    {"dryRun", "write mode: DryRun"},
+    {"paused", "write suspend: true"},
+    {"suspended", "write suspend: true"},
+    {"force", "what blocks an instance must be removed at the instance"},
+    {"account", "write accountRef: {name: ...}"},
+    {"instanceIds", "write instances: [{id: ins-r8hr2upy}]"},
+    {"selector", "name each instance: instances: [{id: ins-r8hr2upy}]"},
+    {"ttlSecondsAfterFinished", "a finished request stays until somebody deletes it"}};
+
 /// The first hold by name, so that the same annotations always read the same.
 std::string ReadHold(base::JsonValue annotations) {
   std::set<std::string> holds;
@@ -33,7 +43,7 @@ void ReadMembers(base::JsonValue list, RequestSpec& spec, std::vector<std::strin
     const std::string field = "spec.instances[" + std::to_string(index++) + "]";
     const auto id = InstanceId::Parse(item["id"].String());
     if (!id) {
-      errors.push_back(field + ".id must be ins- and eight of 0-9 and a-z");
+      errors.push_back(field + ".id must be an instance id such as ins-r8hr2upy");
       return;
     }
     if (!seen.insert(*id).second) errors.push_back(field + ".id is given twice");
@@ -78,7 +88,8 @@ Intent ReadIntent(base::JsonValue t, std::vector<std::string>& errors) {
 RequestSpec ReadSpec(base::JsonValue s, std::vector<std::string>& errors) {
   RequestSpec spec;
   spec.region = s["region"].String();
-  if (!IsRegion(spec.region)) errors.push_back("spec.region must be a region such as ap-guangzhou");
+  if (!IsRegion(spec.region)) errors.push_back(std::string("spec.region ") + kRegionForm);
+  RefuseForeign(s, kForeign, errors);
   if (!s["accountRef"]["name"].String().empty()) spec.account = s["accountRef"]["name"].String();
   if (!IsDnsLabel(spec.account, 40)) {
     errors.push_back("spec.accountRef.name must be a DNS label of at most 40 characters");

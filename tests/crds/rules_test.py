@@ -43,8 +43,8 @@ RULES = [
     ("an id once", request(instances=members(1) * 2), "Duplicate", request(instances=members(2))),
     ("expect says something", request(instances=[{"id": "ins-r8hr2upy", "expect": {}}]),
      "expect needs name or privateIP", request(instances=[{"id": "ins-r8hr2upy", "expect": {"name": "w"}}])),
-    ("expect.name length", request(instances=[{"id": "ins-r8hr2upy", "expect": {"name": "w" * 61}}]),
-     "expect.name", request(instances=[{"id": "ins-r8hr2upy", "expect": {"name": "w" * 60}}])),
+    ("expect.name length", request(instances=[{"id": "ins-r8hr2upy", "expect": {"name": "w" * 129}}]),
+     "expect.name", request(instances=[{"id": "ins-r8hr2upy", "expect": {"name": "w" * 128}}])),
     ("expect.privateIP length", request(instances=[{"id": "ins-r8hr2upy", "expect": {"privateIP": "1" * 46}}]),
      "expect.privateIP", request(instances=[{"id": "ins-r8hr2upy", "expect": {"privateIP": "10.0.3.17"}}])),
     ("accountRef.name", request(accountRef={"name": "A_b"}), "accountRef.name",
@@ -98,10 +98,10 @@ RULES = [
     ("callValidity form", account(api={"callValidity": "1.5m"}), "15s to 300s",
      account(api={"callValidity": "90s"})),
     ("terminate rate", account(rates={"terminatePerSecond": 0}), "terminatePerSecond",
-     account(rates={"terminatePerSecond": 1000})),
+     account(rates={"terminatePerSecond": 1000, "allowAboveDocumented": True})),
     ("describe rate", account(rates={"describePerSecond": 1001}), "describePerSecond",
      account(rates={"describePerSecond": 1})),
-    ("all or names", account(allowedNamespaces={"all": True, "names": ["a"]}), "all or names",
+    ("all or names", account(allowedNamespaces={"all": True, "names": ["a"]}), "all: true or names",
      account(allowedNamespaces={"names": ["a"]})),
     ("batch of one at least", batch(members=[]), "spec.members", batch()),
     ("batch of 100 at most", batch(members=batch()["spec"]["members"] * 101), "spec.members",
@@ -183,7 +183,7 @@ class RulesTest(unittest.TestCase):
         self.assertEqual(json.loads(self.create(batch())[1])["status"], {"phase": "Intent"})
 
     def test_unknown_fields_are_refused(self):
-        for obj in (request(ttlSecondsAfterFinished=1), account(policy="x")):
+        for obj in (request(ttl=1), account(policy="x")):
             status, body = self.create(obj)
             self.assertEqual(status, 400, body)
 

@@ -212,7 +212,11 @@ class Stack:
         self.api = Api(self.plane)
         self.count = 0
         self.lock = threading.Lock()
-        self.install_crds()
+        try:
+            self.install_crds()
+        except RuntimeError:
+            self.close()
+            raise
 
     @classmethod
     def shared(cls):

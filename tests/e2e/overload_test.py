@@ -42,7 +42,8 @@ class OverloadTest(Base):
         """The service takes one call a second of the twenty that the account is configured for."""
         self.simulator.stop()
         self.simulator = Simulator(self.stack.dir, {**self.SEED, "limits": {"TerminateInstances": 1}})
-        spec = account(self.simulator, rates={"terminatePerSecond": 20, "describePerSecond": 20})
+        spec = account(self.simulator, rates={"terminatePerSecond": 20, "describePerSecond": 20,
+                                                        "allowAboveDocumented": True})
         self.stack.apply(spec, *[request(self.team, f"r{n:02}", ids("po", 100 * n + 1, 100 * n + 100))
                                  for n in range(50)])
         with running(self.operator()) as (operator,):
@@ -87,7 +88,7 @@ class OverloadTest(Base):
             namesOffenders=False, limits={"TerminateInstances": 1000, "DescribeInstances": 1000}))
         for i in bad:
             self.simulator.change(id=i, refuseForGood=True)
-        rates = {"terminatePerSecond": 50, "describePerSecond": 100}
+        rates = {"terminatePerSecond": 50, "describePerSecond": 100, "allowAboveDocumented": True}
         requests = [request(self.team, f"r{n:02}", everything[200 * n:200 * (n + 1)]) for n in range(50)]
         self.stack.apply(account(self.simulator, rates=rates), *requests)
         with running(self.operator()):

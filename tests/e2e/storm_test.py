@@ -55,7 +55,7 @@ class StormTest(Base):
 
     def test_one_in_twenty_is_refused_and_nobody_says_which(self):
         everything, offenders = self.prepare()
-        rates = {"terminatePerSecond": 50, "describePerSecond": 100}
+        rates = {"terminatePerSecond": 50, "describePerSecond": 100, "allowAboveDocumented": True}
         before = self.stack.api.writes("instanceretirements")
         self.stack.apply(account(self.simulator, rates=rates))
         self.stack.api.create_many("instanceretirements", [

@@ -56,6 +56,8 @@ TEST(RequestCodecTest, ReadsEveryField) {
 TEST(RequestCodecTest, WhatTheSchemaShouldHaveRefusedIsNamedByField) {
   const std::vector<std::array<std::string, 3>> cases = {
       {"\"ap-guangzhou\"", "\"Guangzhou\"", "spec.region"},
+      {"\"ap-guangzhou\"", "\"ap-guangzhou-6\"", "spec.region must be a region"},
+      {"\"mode\": \"Execute\"", "\"suspended\": true", "spec: there is no suspended; write suspend"},
       {"\"prod\"", "\"Prod_1\"", "spec.accountRef.name"},
       {"\"Execute\"", "\"Sometimes\"", "spec.mode"},
       {"ins-5d8a23rs", "ins-5d8a23r", "spec.instances[1].id"},
@@ -191,11 +193,14 @@ TEST(AccountCodecTest, WhatTheSchemaShouldHaveRefusedIsNamedByField) {
       {"\"Execute\"", "\"Maybe\"", "spec.mode"},
       {"[\"ap-guangzhou\"]", "[]", "spec.regions"},
       {"\"ap-guangzhou\"", "\"x\"", "spec.regions"},
+      {"\"ap-guangzhou\"", "\"ap-guangzhou-6\"", "spec.regions"},
+      {"\"mode\": \"Execute\"", "\"suspend\": true", "spec: there is no suspend; write paused"},
       {"\"secretRef\": {\"name\": \"s\"}", "\"none\": 1", "spec.credentials"},
       {"\"GET\"", "\"PUT\"", "spec.api.method"},
       {"\"HmacSHA1\"", "\"MD5\"", "spec.api.signature"},
       {"90s", "5s", "spec.api.callValidity"},
       {"\"terminatePerSecond\": 5", "\"terminatePerSecond\": 0", "spec.rates.terminatePerSecond"},
+      {"\"terminatePerSecond\": 5", "\"terminatePerSecond\": 11", "spec.rates: terminatePerSecond"},
       {"{\"names\": [\"team-a\"]}", "{\"all\": true, \"names\": [\"a\"]}",
        "spec.allowedNamespaces"}};
   for (const auto& [from, to, field] : cases) {
