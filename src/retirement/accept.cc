@@ -173,7 +173,7 @@ Wall SlowerClock(const Account& account, Now now) {
 }
 
 Wall FasterClock(const Account& account, Now now) {
-  return std::max(now.wall, ServiceTimeOr(account, now));
+  return std::max(now.wall, account.clock.Latest(now.mono).value_or(now.wall));
 }
 
 Wall RecordedClock(const Account& account, Now now) {

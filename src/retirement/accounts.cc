@@ -354,6 +354,12 @@ void HealCalls(State& state, Account& a, LaneState& lane, Now now) {
   RefreshAccount(state, a.object.name, now);
 }
 
+/// A service that fails does so with whatever code.
+bool IsRefusedAlike(const Account& a, const Refusal& refusal) {
+  if (refusal.fault == Fault::kServer) return a.refused_as == refusal.fault;
+  return a.refused_code == refusal.code;
+}
+
 /// Slowing down is enough for a service that is busy now and then.
 int PatienceWith(Fault fault) {
   if (fault == Fault::kThrottled) return kThrottledAlike;
@@ -377,7 +383,9 @@ bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& 
   LaneState& lane = state.LaneOf(entry.object.lane);
   const size_t members = entry.targets.size();
   const FaultRule& rule = RuleOf(refusal.fault);
-  if (std::exchange(a.refused_code, refusal.code) != refusal.code) a.refused_in_a_row = 0;
+  if (!IsRefusedAlike(a, refusal)) a.refused_in_a_row = 0;
+  a.refused_code = refusal.code;
+  a.refused_as = refusal.fault;
   ++a.refused_in_a_row;
   OnFailure(a, Work::kCall, lane.lane.region,
             {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members),

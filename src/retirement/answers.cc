@@ -55,7 +55,7 @@ void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, co
   entry.object.error_message = event.refusal.message;
   CountFutile(lane.ledger, now);
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 2, entry.sent_at},
+            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 1, entry.sent_at},
             now);
   AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
               now);

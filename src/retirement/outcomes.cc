@@ -104,6 +104,9 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   }
   if (r.Executes()) {
     const bool waits = IsSeenBy(t, r) || !m.charge.empty() || m.state == MemberState::kWaiting;
+    // L1: should the entry be lost, it is this one's end that nobody knows, not that of a former.
+    const bool awaits = t.place == Place::kBatch && t.batch != 0 && t.batch_lane == r.lane();
+    if (awaits) MemberOf(claim).batch = t.batch;
     SetMember(state, r, claim.member, WhyIdle(t, claim, waits), now);
     return;
   }

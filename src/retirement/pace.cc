@@ -51,22 +51,34 @@ void Breaker::OnInconclusive(Mono now) {
 }
 
 void ServiceClock::Add(Wall date, Mono received) {
-  const Millis offset = date.time_since_epoch() - received.time_since_epoch();
-  while (!samples_.empty() && samples_.back().offset >= offset) samples_.pop_back();
-  samples_.push_back({received, offset});
-  while (samples_.size() > 1 && samples_.front().received < received - kSampleAge) {
-    samples_.pop_front();
+  const Sample sample{received, date.time_since_epoch() - received.time_since_epoch()};
+  Keep(earliest_, sample, true);
+  Keep(latest_, sample, false);
+}
+
+void ServiceClock::Keep(Samples& samples, Sample sample, bool earliest) {
+  const auto is_beaten = [&](const Sample& old) {
+    return earliest ? old.offset >= sample.offset : old.offset <= sample.offset;
+  };
+  while (!samples.empty() && is_beaten(samples.back())) samples.pop_back();
+  samples.push_back(sample);
+  while (samples.size() > 1 && samples.front().received < sample.received - kSampleAge) {
+    samples.pop_front();
   }
 }
 
-std::optional<Wall> ServiceClock::Fresh(Mono now) const {
-  const bool heard = !samples_.empty() && now <= samples_.back().received + kSampleAge;
-  return heard ? At(now) : std::nullopt;
+std::optional<Wall> ServiceClock::Fresh(const Samples& samples, Mono now) {
+  if (samples.empty() || now > samples.back().received + kSampleAge) return std::nullopt;
+  return Wall{now.time_since_epoch() + samples.front().offset};
 }
 
+std::optional<Wall> ServiceClock::Fresh(Mono now) const { return Fresh(earliest_, now); }
+
+std::optional<Wall> ServiceClock::Latest(Mono now) const { return Fresh(latest_, now); }
+
 std::optional<Wall> ServiceClock::At(Mono now) const {
-  if (samples_.empty()) return std::nullopt;
-  return Wall{now.time_since_epoch() + samples_.front().offset};
+  if (earliest_.empty()) return std::nullopt;
+  return Wall{now.time_since_epoch() + earliest_.front().offset};
 }
 
 }  // namespace retirement

@@ -73,13 +73,20 @@ class ServiceClock {
   std::optional<Wall> At(Mono now) const;
   /// The same, if the service was heard in the last ten minutes.
   std::optional<Wall> Fresh(Mono now) const;
+  /// The maximum of those ten minutes: a slow answer lets nothing end later.
+  std::optional<Wall> Latest(Mono now) const;
 
  private:
   struct Sample {
     Mono received;
     Millis offset;
   };
-  std::deque<Sample> samples_;  // offsets grow from front to back
+  using Samples = std::deque<Sample>;
+  static void Keep(Samples& samples, Sample sample, bool earliest);
+  static std::optional<Wall> Fresh(const Samples& samples, Mono now);
+
+  Samples earliest_;  // offsets grow from front to back
+  Samples latest_;    // offsets fall from front to back
 };
 
 }  // namespace retirement

@@ -6,6 +6,7 @@
 #include "retirement/accept.h"
 #include "retirement/accounts.h"
 #include "retirement/batches.h"
+#include "retirement/claims.h"
 #include "retirement/crowd.h"
 #include "retirement/entries.h"
 #include "retirement/members.h"
@@ -41,6 +42,9 @@ MemberStatus NewMember(InstanceId id, Since since) {
   return m;
 }
 
+/// It is in the batch of another request.
+bool AwaitsAnother(const MemberStatus& m) { return m.reason == Reason::kAwaitingBatch; }
+
 /// The members of the new spec in their present states, then removed ones that are in a batch.
 std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& spec,
                                        const std::vector<MemberStatus>& before, Since since) {
@@ -55,7 +59,7 @@ std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& sp
                                      [&](const MemberSpec& s) { return s.id == m.id; });
     const auto target = state.targets.find(m.id);
     const bool in_batch = target != state.targets.end() && target->second.place == Place::kBatch &&
-                          target->second.batch == m.batch && m.batch != 0;
+                          target->second.batch == m.batch && m.batch != 0 && !AwaitsAnother(m);
     if (!in_spec && in_batch) merged.push_back(m);
   }
   return merged;
@@ -99,7 +103,8 @@ void Restore(State& state, Request& r, const RequestStatus& status, Since since)
   }
   // A removed member of a batch that is still open stays until the batch is closed.
   for (const MemberStatus& m : status.members) {
-    if (m.batch == 0 || IsFinal(m.state) || FindMember(r.members, m.id)) continue;
+    if (m.batch == 0 || AwaitsAnother(m) || IsFinal(m.state)) continue;
+    if (FindMember(r.members, m.id)) continue;
     r.members.push_back(m);
   }
   r.seen_with = SeenWith(status);
@@ -121,14 +126,15 @@ void TakeSpec(Request& r, const RequestObject& o) {
   r.errors = o.errors;
 }
 
-/// S8: what the members of a status were seen with counts as seen.
+/// S8: what the member of a status was seen with counts as seen.
+void RestoreSight(State& state, const Request& r, const MemberStatus& m, const Account& account) {
+  if (r.seen_with.empty() || m.charge.empty()) return;
+  Know(state, TargetOf(state, m.id),
+       state.identities.Named(r.spec.region, r.seen_with, account.object.spec.endpoint));
+}
+
 void RestoreSights(State& state, const Request& r, const Account& account) {
-  if (r.seen_with.empty()) return;
-  const Viewpoint* from =
-      state.identities.Named(r.spec.region, r.seen_with, account.object.spec.endpoint);
-  for (const MemberStatus& m : r.members) {
-    if (!m.charge.empty()) Know(state, TargetOf(state, m.id), from);
-  }
+  for (const MemberStatus& m : r.members) RestoreSight(state, r, m, account);
 }
 
 /// E0: what the service refused before a restart is not asked again at once.
@@ -188,12 +194,32 @@ void Admit(State& state, Request& r, const Account& account, Now now) {
   PruneRemoved(state, r, now);
 }
 
+/// S0: what only its status told of having been seen is not known any more.
+void ForgetWhatItSaid(State& state, const Request& r) {
+  for (const MemberStatus& m : r.members) {
+    const auto found = state.targets.find(m.id);
+    if (found == state.targets.end() || found->second.seen_alive ||
+        found->second.place == Place::kBatch) {
+      continue;
+    }
+    Target& t = found->second;
+    t.known.clear();
+    const auto past = state.history.find(m.id);
+    if (past != state.history.end()) Know(state, t, past->second.origin->from);
+    for (const Claim& claim : t.claims) {
+      const Account* account = state.FindAccount(claim.request->spec.account);
+      if (account != nullptr) RestoreSight(state, *claim.request, MemberOf(claim), *account);
+    }
+  }
+}
+
 /// S0: `account` accepts it; null when none does, and then nothing of it acts on anybody.
 void AdmitOrDismiss(State& state, Request& r, const Account* account, Now now) {
   if (account != nullptr && !r.admitted) Admit(state, r, *account, now);
   if (account != nullptr || !r.admitted) return;
   r.admitted = false;
   RemoveClaims(state, r, now);
+  ForgetWhatItSaid(state, r);
 }
 
 Since SinceNow(State& state, const Request& r, Now now) {

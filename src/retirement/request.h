@@ -153,7 +153,8 @@ struct Account {
   std::map<std::pair<Work, std::string>, Trouble> troubles{};  // by work and region
   Mono accepted_at{};                                          // the last accepted call
   std::string refused_code{};                                  // of the last refused call
-  int refused_in_a_row = 0;       // calls refused with that code and none accepted since
+  std::optional<Fault> refused_as{};                           // likewise
+  int refused_in_a_row = 0;       // calls refused alike and none accepted since
   uint32_t groups_from = 0;       // older groups are undone
   int refused_looks = 0;          // in a row
   uint32_t look_groups_from = 0;  // older groups of looks are undone

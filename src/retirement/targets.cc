@@ -110,6 +110,11 @@ MemberChange Queued(State& state, const Target& t, const Pack& pack) {
     return {MemberState::kWaiting, Reason::kRefused, t.wait_message ? *t.wait_message : ""};
   }
   if (state.LaneOf(t.owner->lane()).ledger.futile < kSlow) return {MemberState::kWaiting};
+  const Account* account = state.FindAccount(t.owner->spec.account);
+  if (account != nullptr && account->refused_as == Fault::kThrottled) {
+    return {MemberState::kWaiting, Reason::kThrottled,
+            "the service takes no more calls for now: " + account->refused_code};
+  }
   return {MemberState::kWaiting, Reason::kRefused,
           "calls in this region fail, or cannot be made; they are tried again at growing "
           "intervals, see the CloudAccount"};

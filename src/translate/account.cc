@@ -68,8 +68,8 @@ void ReadRates(base::JsonValue rates, AccountSpec& spec, std::vector<std::string
       ReadRate(rates["describePerSecond"], "spec.rates.describePerSecond", 20, errors);
   const bool above = spec.terminate_per_second > kDocumentedTerminations ||
                      spec.describe_per_second > kDocumentedLooks;
-  if (above && !ReadBool(rates["allowAboveDocumented"], "spec.rates.allowAboveDocumented", false,
-                         errors)) {
+  if (above &&
+      !ReadBool(rates["allowAboveDocumented"], "spec.rates.allowAboveDocumented", false, errors)) {
     errors.push_back(
         "spec.rates: terminatePerSecond above 10 and describePerSecond above 40 are more than the "
         "API documents; if your quota is higher, write allowAboveDocumented: true");

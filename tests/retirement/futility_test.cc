@@ -237,6 +237,43 @@ TEST_F(FutilityTest, AnUnreachableServiceIsTold) {
   EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue);
 }
 
+// T1: an answer that stays away is told as soon as it is missed.
+TEST_F(FutilityTest, ACallWithoutAnAnswerIsTold) {
+  terminate_ = [](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kUnclear;
+    a.refusal = {Fault::kUnreachable, Reason::kNone, "", "no answer within 30 s", {}};
+  };
+  Start({Request("r", Ids(1, 5))});
+  Go(seconds{25});
+  ASSERT_EQ(called_.size(), 1u);
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse) << WordsOfAccount();
+  EXPECT_NE(AccountReady().message.find("no answer within 30 s"), std::string::npos);
+  terminate_ = [this](const Call& c, Answered&) { gone_.insert(c.ids.begin(), c.ids.end()); };
+  Go(minutes{10});
+  EXPECT_EQ(CountOfState("r", MemberState::kRetired), 5);
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue);
+}
+
+// T1: who waits because the service takes no more calls is told that.
+TEST_F(FutilityTest, ThrottlingThatLastsIsTheReason) {
+  RefuseCalls("RequestLimitExceeded");
+  Start({Request("r", Ids(1, 5))});
+  Go(minutes{30});
+  EXPECT_EQ(Told("r").reason, Reason::kThrottled) << WordsOf("r");
+}
+
+// E0: a service that fails in several ways fails.
+TEST_F(FutilityTest, CodesThatAlternateAreOneOutage) {
+  int calls = 0;
+  terminate_ = [&](const Call&, Answered& a) {
+    Refuse(a, RefusalOf(++calls % 2 == 0 ? "InternalServerError" : "InternalError", "failed"));
+  };
+  Start({Request("r", Ids(1, 100))});
+  Go(hours{3});
+  EXPECT_EQ(AccountReady().reason, "BreakerOpen") << WordsOfAccount();
+  EXPECT_LE(called_.size(), 30u);
+}
+
 // One id that may not be looked at stops nobody else.
 TEST_F(FutilityTest, ADeniedLookIsDividedAndTheOthersGo) {
   const InstanceId bad = Parsed("ins-zzzzzzzz");

@@ -155,8 +155,10 @@ TEST(ServiceClockTest, TakesTheEarliestIdeaOfTheTime) {
   clock.Add(Wall{Millis{5'000'000}}, At(1'000));
   clock.Add(Wall{Millis{5'001'000}}, At(2'500));  // a slow answer
   EXPECT_EQ(clock.At(At(3'000)), Wall{Millis{5'001'500}});
+  EXPECT_EQ(clock.Latest(At(3'000)), Wall{Millis{5'002'000}});
   clock.Add(Wall{Millis{5'700'000}}, At(702'000));
   EXPECT_EQ(clock.At(At(702'000)), Wall{Millis{5'700'000}});
+  EXPECT_EQ(clock.Latest(At(702'000)), Wall{Millis{5'700'000}});
 }
 
 // S12: only a list or a write of our own proves a view.

@@ -142,6 +142,26 @@ TEST_F(RudeClockTest, ASlowAnswerShortensNoGrace) {
   EXPECT_GE((now_.mono - begin).count(), Millis{minutes{15}}.count() - 5000);
 }
 
+// S10: an answer that took long is no clock, where the machine's own is behind.
+TEST_F(RudeClockTest, ASlowAnswerLetsNothingEndLater) {
+  const Wall truth = now_.wall;
+  now_.wall -= minutes{4};
+  service_ahead_ = minutes{4};
+  Start({Request("first", {Id(9)})});
+  Go(minutes{1});
+  service_ahead_ -= seconds{29};
+  Put(Request("second", {Id(8)}));
+  Go(seconds{20});
+  service_ahead_ = minutes{4};
+  called_.clear();
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.expires_at = truth + seconds{70};
+  r.created = truth;
+  Put(r);
+  Go(minutes{1});
+  EXPECT_EQ(CallsOf(1), 0);
+}
+
 // S10: the same without a jump.
 TEST_F(RudeClockTest, AGracePeriodCountsFromWhenItWasLetIn) {
   const Wall begin = now_.wall;

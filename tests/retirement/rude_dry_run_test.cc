@@ -99,7 +99,7 @@ TEST_F(RudeDryRunTest, ADoubtedDryRunIsTold) {
   b.version = std::to_string(++version_);
   log_.begin()->second = b;
   Tell(BatchSeen{b});
-  Go(minutes{10});
+  Go(minutes{15});
   EXPECT_TRUE(engine_.state().accounts.at("default").dry_run_doubted);
   EXPECT_NE(WordsOfAccount().find("serverSideDryRun"), std::string::npos) << WordsOfAccount();
 }

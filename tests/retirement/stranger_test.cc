@@ -17,6 +17,9 @@ class StrangerTest : public SmallWorld {
     r.uid = "uid-" + ns + "-" + name;
     return r;
   }
+  static Refusal Throttled() {
+    return {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "slow down", {}};
+  }
   /// A status that somebody wrote by hand.
   static void Forge(RequestObject& r, uint64_t batch) {
     MemberStatus m;
@@ -74,6 +77,29 @@ TEST_F(StrangerTest, WhoLosesAcceptanceLetsGo) {
   EditAccount([](AccountObject& a) { a.spec.namespaces = {"team"}; });
   Go(minutes{1});
   EXPECT_EQ(Told("r").state, MemberState::kRetired);
+}
+
+// S0: what only its status told of having been seen goes with it.
+TEST_F(StrangerTest, WhoLosesAcceptanceTakesItsSightsAlong) {
+  account_.spec.namespaces = {"team", "other"};
+  RequestObject evil = Of("other", "evil", {Id(1)});
+  evil.status.observed_generation = evil.generation;
+  MemberStatus m;
+  m.id = Parsed(Id(1));
+  m.state = MemberState::kWaiting;
+  m.charge = ChargeType("POSTPAID_BY_HOUR");
+  evil.status.members.push_back(m);
+  evil.status.conditions.push_back({"Planned", ConditionStatus::kTrue, "PlanReady",
+                                    "1 calls; seen with credentials " + key_, now_.wall,
+                                    evil.generation});
+  describe_ = [](const Observe&) { return Throttled(); };
+  Start({evil, Of("team", "r", {Id(1)})});
+  Go(seconds{10});
+  EditAccount([](AccountObject& a) { a.spec.namespaces = {"team"}; });
+  Go(seconds{10});
+  describe_ = [](const Observe&) { return std::vector<Sight>{}; };
+  Go(hours{1});
+  EXPECT_EQ(Told("r").reason, Reason::kNeverObserved) << WordsOf("r");
 }
 
 // An object that hangs in its deletion is what we see, too: nothing differs.
@@ -157,6 +183,7 @@ TEST_F(StrangerTest, WhoWaitsForAnotherEntryIsTold) {
   Go(seconds{20});
   EXPECT_EQ(Told("r").state, MemberState::kWaiting);
   EXPECT_EQ(Told("r").reason, Reason::kAwaitingBatch);
+  EXPECT_EQ(Told("r").batch, log_.rbegin()->first.second) << "the one that is awaited";
 }
 
 // The CRD's rules hold without CEL, too.

@@ -57,7 +57,8 @@ TEST(RequestCodecTest, WhatTheSchemaShouldHaveRefusedIsNamedByField) {
   const std::vector<std::array<std::string, 3>> cases = {
       {"\"ap-guangzhou\"", "\"Guangzhou\"", "spec.region"},
       {"\"ap-guangzhou\"", "\"ap-guangzhou-6\"", "spec.region must be a region"},
-      {"\"mode\": \"Execute\"", "\"suspended\": true", "spec: there is no suspended; write suspend"},
+      {"\"mode\": \"Execute\"", "\"suspended\": true",
+       "spec: there is no suspended; write suspend"},
       {"\"prod\"", "\"Prod_1\"", "spec.accountRef.name"},
       {"\"Execute\"", "\"Sometimes\"", "spec.mode"},
       {"ins-5d8a23rs", "ins-5d8a23r", "spec.instances[1].id"},
