@@ -77,7 +77,7 @@ void World::BeginTrouble(Mono until) {
       t.id = OneOf(ids_);
     }
   }
-  if (random_.Chance(0.7)) t.account = accounts_.empty() ? "" : accounts_.begin()->first;
+  if (random_.Chance(0.7)) t.account = AnAccount();
   if (random_.Chance(0.4)) t.region = ARegion();
   Trace("trouble: " + t.code + " for account '" + t.account + "' region '" + t.region + "' " +
         (t.id ? t.id->ToString() : "") + (t.looks ? " looks" : "") + (t.calls ? " calls" : ""));

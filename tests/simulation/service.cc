@@ -88,6 +88,10 @@ std::variant<std::vector<Sight>, Refusal> World::Look(Process& p, const Observe&
     }
     if (Fault("charge type not told", 0.02)) sight.charge = {};
     if (Fault("state not told", 0.02)) sight.state.clear();
+    if (Fault("name not told", 0.02)) {
+      sight.name.clear();
+      sight.private_ips.clear();
+    }
     sights.push_back(sight);
   }
   for (const InstanceId id : a.ids) {
@@ -175,7 +179,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     if (!IsOfAccount(fault)) efforts_[call.lane.account].fortunes[Activity::kCall].failures = 0;
     if (t->id) CountRefused({*t->id});
     const bool ends = fault == retirement::Fault::kFinal || fault == retirement::Fault::kSplit;
-    if (ends) refused_.insert(call.ids.begin(), call.ids.end());
+    if (ends) Condemn(t->id ? std::vector{*t->id} : call.ids);
     return refuse(t->code, t->id ? std::vector{*t->id} : std::vector<InstanceId>{});
   }
   if (Fault("call throttled", 0.1)) return refuse("RequestLimitExceeded", {});
@@ -184,6 +188,11 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
   if (Fault("service fails", 0.08)) return refuse("InternalServerError", {});
   answer.outcome = Outcome::kAccepted;
   Execute(p, call, key, entry, answer);
+}
+
+/// What ends for good is known of one only when it was called alone.
+void World::Condemn(const std::vector<InstanceId>& ids) {
+  if (ids.size() == 1) refused_.insert(ids.front());
 }
 
 /// All of it, or, if the answer is a failure, perhaps a part.
@@ -226,7 +235,7 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
       }
     }
     if (answer.refusal.fault == retirement::Fault::kFinal) {
-      refused_.insert(call.ids.begin(), call.ids.end());
+      Condemn(call.ids);
     }
   }
   if (answer.outcome == Outcome::kAccepted) {

@@ -101,6 +101,7 @@ class World : private simulator::Nature {
                                                  const std::string& key);
   void Do(Process& p, const Call& a);
   void Deliver(Process* p, const Call& call, const std::string& key, uint64_t entry, Mono left);
+  void Condemn(const std::vector<InstanceId>& ids);
   void Execute(Process* p, const Call& call, const std::string& key, uint64_t entry,
                Answered answer);
   void Answer(Process* p, Answered answer, Millis after);
