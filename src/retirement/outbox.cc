@@ -62,14 +62,15 @@ void OnRecordedAcceptance(State& state, Request& r, Now now) {
   Refresh(state, r, now);
 }
 
-/// One event when a request has come to its end, rationed overall (E2).
-void AnnounceEnd(State& state, const Request& r, const RequestStatus& status, Now now) {
-  if (!AllFinal(r) || !r.IsAccepted() || !state.announcements.TryTake(now.mono)) return;
-  for (const Condition& c : status.conditions) {
-    if (c.type != ToString(ConditionType::kReady)) continue;
-    const bool good = c.status == ConditionStatus::kTrue;
-    state.Do(Announce{Announce::About::kRequest, r.key, r.uid, !good, c.reason, c.message});
-  }
+/// One event when a request has come to its end, rationed overall; never twice the same (E2).
+void AnnounceEnd(State& state, Request& r, const RequestStatus& status, Now now) {
+  if (!AllFinal(r) || !r.IsAccepted()) return;
+  const Condition* ready = ReadyOf(status);
+  if (ready == nullptr || r.announced == PrintOf(*ready)) return;
+  if (!state.announcements.TryTake(now.mono)) return;
+  r.announced = PrintOf(*ready);
+  const bool good = ready->status == ConditionStatus::kTrue;
+  state.Do(Announce{Announce::About::kRequest, r.key, r.uid, !good, ready->reason, ready->message});
 }
 
 void Write(State& state, Request& r, Now now) {

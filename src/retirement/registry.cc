@@ -246,6 +246,7 @@ void Create(State& state, const RequestObject& o, uint64_t epoch, Now now) {
   // What a new object carries was not asked with any of its members in view: it may be a copy.
   if (o.status.observed_generation < 0) r.handled_requested_at = o.requested_at;
   Remember(r, o.status);
+  if (const Condition* ready = ReadyOf(o.status)) r.announced = PrintOf(*ready);
   Recount(state, r);
   state.requests.emplace(r.key, std::move(owned));
 }

@@ -101,6 +101,7 @@ struct Request {
   // Outbox.
   uint64_t observed_fingerprint = 0;
   int64_t observed_generation = -1;
+  uint64_t announced = 0;  // what its Ready said when its end was announced last
   bool writing = false;
   bool withheld = false;  // another installation tells of it now
   bool conflicted = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "retirement/accept.h"
 #include "retirement/members.h"
 
@@ -157,6 +158,17 @@ const char* ToString(ConditionType type) {
 
 std::string Progress(const Request& r) {
   return std::to_string(Good(r)) + "/" + std::to_string(r.members.size());
+}
+
+const Condition* ReadyOf(const RequestStatus& status) {
+  for (const Condition& c : status.conditions) {
+    if (c.type == ToString(ConditionType::kReady)) return &c;
+  }
+  return nullptr;
+}
+
+uint64_t PrintOf(const Condition& c) {
+  return base::Fingerprint().Add(c.reason).Add(c.message).value();
 }
 
 std::string SeenWith(const RequestStatus& status) {

@@ -10,6 +10,11 @@ namespace retirement {
 /// none, or for several.
 std::string SeenWith(const RequestStatus& status);
 
+/// Its condition Ready; null for none.
+const Condition* ReadyOf(const RequestStatus& status);
+/// What a condition says, in one number.
+uint64_t PrintOf(const Condition& condition);
+
 /// The same state renders the same status; times of conditions come from the request's memo
 /// unless the condition changes now.
 RequestStatus Render(const State& state, const Request& request, Now now);

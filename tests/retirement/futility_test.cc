@@ -254,6 +254,20 @@ TEST_F(FutilityTest, ACallWithoutAnAnswerIsTold) {
   EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue);
 }
 
+// E2: an end that stays what it was is announced once, however often it is tried, also after a
+// restart.
+TEST_F(FutilityTest, TheSameEndIsAnnouncedOnce) {
+  DenyInstances({Id(1)});
+  Start({Request("r", Ids(1, 3))});
+  Go(hours{3});
+  ASSERT_EQ(Told("r").reason, Reason::kUnauthorized);
+  EXPECT_GE(called_.size(), 5u);
+  EXPECT_EQ(announced_, 1);
+  Restart();
+  Go(hours{1});
+  EXPECT_EQ(announced_, 1);
+}
+
 // T1: who waits because the service takes no more calls is told that.
 TEST_F(FutilityTest, ThrottlingThatLastsIsTheReason) {
   RefuseCalls("RequestLimitExceeded");
