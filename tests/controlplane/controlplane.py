@@ -8,6 +8,7 @@ DIR keeps their data, logs and process ids. No controllers run: nothing is garba
 namespaces are never finished. Everything listens on 127.0.0.1 only.
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -17,6 +18,8 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.request
 
@@ -25,18 +28,51 @@ START_TIMEOUT = 120
 STARTS = 3
 
 
-def free_port():
-    """Below the ports that the system gives to outgoing connections: kube-apiserver opens a hundred of
-    those before it listens, and one of them may otherwise get the port that was free a moment ago."""
-    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for _ in range(100):
+class Ports:
+    """Ports that nobody listens on, each given out once: also to none of the other processes that test
+    on this machine, as long as this one lives."""
+
+    def __init__(self):
+        # Below the ports that the system gives to outgoing connections: kube-apiserver opens a hundred
+        # of those before it listens.
+        lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        self.range = range(10_000, max(lowest, 11_000))
+        self.given = set()
+        self.mutex = threading.Lock()
+        self.locks = open(pathlib.Path(tempfile.gettempdir()) / f"cvm-retirement-ports.{os.getuid()}", "a+b")
+
+    def take(self):
+        with self.mutex:
+            for _ in range(1_000):
+                port = random.choice(self.range)
+                if port not in self.given and self._lock(port) and self._is_free(port):
+                    self.given.add(port)
+                    return port
+        raise RuntimeError("no free port found on 127.0.0.1")
+
+    def _lock(self, port):
+        """The byte of the file at `port` is this process's."""
+        try:
+            fcntl.lockf(self.locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            return True
+        except OSError:
+            return False
+
+    @staticmethod
+    def _is_free(port):
         with socket.socket() as s:
             try:
-                s.bind(("127.0.0.1", random.randrange(10_000, max(lowest, 11_000))))
-                return s.getsockname()[1]
+                s.bind(("127.0.0.1", port))
+                return True
             except OSError:
-                continue
-    raise RuntimeError("no free port found on 127.0.0.1")
+                return False
+
+
+PORTS = Ports()
+
+
+def free_port():
+    return PORTS.take()
 
 
 def binaries():
