@@ -17,9 +17,6 @@ class StrangerTest : public SmallWorld {
     r.uid = "uid-" + ns + "-" + name;
     return r;
   }
-  static Refusal Throttled() {
-    return {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "slow down", {}};
-  }
   /// A status that somebody wrote by hand.
   static void Forge(RequestObject& r, uint64_t batch) {
     MemberStatus m;
@@ -92,7 +89,9 @@ TEST_F(StrangerTest, WhoLosesAcceptanceTakesItsSightsAlong) {
   evil.status.conditions.push_back({"Planned", ConditionStatus::kTrue, "PlanReady",
                                     "1 calls; seen with credentials " + key_, now_.wall,
                                     evil.generation});
-  describe_ = [](const Observe&) { return Throttled(); };
+  describe_ = [](const Observe&) {
+    return Refusal{Fault::kUnreachable, Reason::kNone, "", "failed to connect", {}};
+  };
   Start({evil, Of("team", "r", {Id(1)})});
   Go(seconds{10});
   EditAccount([](AccountObject& a) { a.spec.namespaces = {"team"}; });
