@@ -453,6 +453,11 @@ Mono LooksAllowedAt(const Account& a, Now now) {
   return at;
 }
 
+bool MayLookFor(State& state, const Request& r, Now now) {
+  const Account* account = state.FindAccount(r.spec.account);
+  return account != nullptr && LooksAllowedAt(*account, now) != base::kNever;
+}
+
 Mono CallsAllowedAt(const Account& a, const LaneState& lane, Now now) {
   if (!a.exists || !a.not_ready.reason.empty()) return base::kNever;
   Mono at = a.terminate.Next(now.mono);

@@ -40,6 +40,8 @@ bool IsOurs(const State& state, const Lane& lane);
 
 /// When DescribeInstances may next be sent for it; kNever while it is not ready.
 Mono LooksAllowedAt(const Account& account, Now now);
+/// Whether the account of this request can look at all, be it later.
+bool MayLookFor(State& state, const Request& request, Now now);
 /// When TerminateInstances may next be sent for it in this lane.
 Mono CallsAllowedAt(const Account& account, const LaneState& lane, Now now);
 CallOptions OptionsOf(const Account& account);

@@ -1,5 +1,6 @@
 #include "retirement/outcomes.h"
 
+#include "retirement/accounts.h"
 #include "retirement/claims.h"
 #include "retirement/crowd.h"
 #include "retirement/members.h"
@@ -244,6 +245,7 @@ void Consider(std::optional<NextSight>& next, const Target& t, const Lane& lane,
 
 std::optional<NextSight> ShowReached(State& state, Target& t, Now now) {
   std::optional<NextSight> next;
+  std::optional<NextSight> blind;  // L1: whose account cannot look is in nobody's way
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     if (!IsDuplicateBlock(MemberOf(claim)) || !InSpec(claim) || !claim.request->IsAccepted()) {
       continue;
@@ -257,9 +259,10 @@ std::optional<NextSight> ShowReached(State& state, Target& t, Now now) {
       t.concluded = t.concluded || finish->result == BatchResult::kRetired;
       continue;
     }
-    Consider(next, t, claim.request->lane(), now, verdict);
+    const bool looks = MayLookFor(state, *claim.request, now);
+    Consider(looks ? next : blind, t, claim.request->lane(), now, verdict);
   }
-  return next;
+  return next ? next : blind;
 }
 
 }  // namespace retirement

@@ -17,11 +17,6 @@
 namespace retirement {
 namespace {
 
-bool MayLookFor(State& state, const Request& r, Now now) {
-  const Account* account = state.FindAccount(r.spec.account);
-  return account != nullptr && LooksAllowedAt(*account, now) != base::kNever;
-}
-
 /// L1: a claim whose account cannot look, or is served by somebody else, is in nobody's way.
 const Claim* FirstThatLooks(State& state, const Target& t,
                             bool (*wants)(const Target&, const Claim&), Now now) {

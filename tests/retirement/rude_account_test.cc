@@ -294,5 +294,23 @@ TEST_F(RudeAccountTest, ABlindAccountIsInNobodysWay) {
   EXPECT_EQ(Told("expects").state, MemberState::kRetired);
 }
 
+// L1: nor one that both were blocked by.
+TEST_F(RudeAccountTest, ABlindAccountIsInNoBlockedOnesWay) {
+  AccountObject other = account_;
+  other.name = other.uid = "other";
+  other.status.installation = "somebody-else/operator";
+  accounts_.emplace("other", other);
+  RequestObject theirs = Request("a-theirs", {Id(1)});
+  theirs.spec.account = "other";
+  RequestObject ours = Request("ours", {Id(1)});
+  TellOfACall(theirs, MemberState::kBlocked, Reason::kDuplicateRequest, 0);
+  TellOfACall(ours, MemberState::kBlocked, Reason::kDuplicateRequest, 0);
+  describe_ = [](const Observe&) { return std::vector<Sight>{}; };
+  Start({theirs, ours});
+  Go(minutes{30});
+  EXPECT_EQ(Told("ours").reason, Reason::kNeverObserved);
+  EXPECT_EQ(Told("a-theirs").reason, Reason::kDuplicateRequest);
+}
+
 }  // namespace
 }  // namespace retirement
