@@ -273,6 +273,11 @@ void OnAnswered(State& state, const Answered& event, Now now) {
     account->calls_breaker.OnInconclusive(now.mono);
     lane.breaker.OnInconclusive(now.mono);
   }
+  // S3: only an acceptance adds something to an end that is in the log already.
+  if (entry->ended && event.outcome != Answered::Outcome::kAccepted) {
+    lane.ledger.open.erase(event.sequence);
+    return;
+  }
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
       OnCallAccepted(state, *account, lane, entry->sent_at, now);

@@ -320,7 +320,9 @@ void OnCommitted(State& state, const Committed& event, Now now) {
   const bool of_draft =
       draft && draft->stage == Stage::kCommitting && draft->object.sequence == event.sequence;
   if (!of_draft) return OnWrittenAgain(state, event, now);
-  switch (event.outcome) {
+  // Somebody has seen it end before we learnt that it was made.
+  const bool ended = lane.ledger.closed.contains(event.sequence);
+  switch (ended ? Committed::Outcome::kExists : event.outcome) {
     case Committed::Outcome::kCreated: {
       Entry entry = *std::move(lane.ledger.draft);
       lane.ledger.draft.reset();

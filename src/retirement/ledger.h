@@ -40,6 +40,7 @@ struct Entry {
   bool overdue = false;  // told that a person is needed
   bool dirty = false;    // the record says less than we know
   bool recording = false;
+  bool ended = false;    // in the log, by somebody else if not by us
   bool deleted = false;  // by hand, after its end
   bool shown = false;    // by the watch, before its creation was answered
   Mono record_after{};

@@ -188,6 +188,31 @@ void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now n
   LearnDryRun(state, object, end, now);
 }
 
+/// The echo of our own record, or somebody else's that says the same.
+bool IsAsRecorded(const Entry& entry, const BatchObject& o) {
+  if (entry.stage != Stage::kClosed || !entry.recording || entry.object.phase != o.phase) {
+    return false;
+  }
+  return std::equal(o.members.begin(), o.members.end(), entry.object.members.begin(),
+                    entry.object.members.end(), [](const BatchMember& a, const BatchMember& b) {
+                      return a.id == b.id && a.result == b.result;
+                    });
+}
+
+/// S3: an end that is in the log is not taken back, whatever we know of the entry ourselves.
+void OnEndSeen(State& state, LaneState& lane, Entry& entry, const BatchObject& o, Now now) {
+  entry.ended = true;
+  if (IsAsRecorded(entry, o)) return;
+  LearnClosed(state, lane, o, now);
+  ReleaseAll(state, entry, now);
+  if (entry.stage != Stage::kCalling) {
+    lane.ledger.open.erase(o.sequence);
+    return;
+  }
+  entry.object = o;  // the answer is still to come
+  entry.dirty = false;
+}
+
 /// Its writer got its answer after we had read it.
 void LearnAnswer(Entry& entry, const BatchObject& o) {
   const bool news = entry.stage == Stage::kCalled && o.phase == BatchPhase::kAccepted &&
@@ -309,15 +334,9 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   Entry* entry = FindEntry(state, o.lane, o.sequence);
   const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
   if (lane.ledger.reading == o.sequence) lane.ledger.reading = 0;
-  if (entry != nullptr && IsClosed(o.phase) && entry->stage == Stage::kCalled) {
-    // Somebody else has seen it through: what we end ourselves is closed here first.
-    LearnClosed(state, lane, o, now);
-    ReleaseAll(state, *entry, now);
-    lane.ledger.open.erase(o.sequence);
-    return;
-  }
   if (entry != nullptr) {
     entry->epoch = epoch;
+    if (IsClosed(o.phase)) return OnEndSeen(state, lane, *entry, o, now);
     entry->object.close = o.close;
     LearnAnswer(*entry, o);
     if (VersionNumber(o.version) > VersionNumber(entry->object.version)) {
@@ -327,7 +346,8 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   }
   const auto& draft = lane.ledger.draft;
   const bool ours = draft && draft->object.sequence == o.sequence &&
-                    o.holder == state.config.holder && draft->stage == Stage::kCommitting;
+                    o.holder == state.config.holder && draft->stage == Stage::kCommitting &&
+                    !IsClosed(o.phase);
   if (const auto closed = lane.ledger.closed.find(o.sequence); closed != lane.ledger.closed.end()) {
     // Two may have written its end; what one of them saw counts.
     closed->second.effect = closed->second.effect || (IsClosed(o.phase) && HasEffect(o));
@@ -346,7 +366,7 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
-  entry->deleted = entry->stage == Stage::kClosed;
+  entry->deleted = entry->ended || entry->stage == Stage::kClosed;
   const bool theirs = !IsOurs(state, event.lane) && !entry->recording;
   if (theirs && (entry->stage == Stage::kCalled || entry->deleted)) {
     ReleaseAll(state, *entry, now);
@@ -381,43 +401,50 @@ void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now 
   }
 }
 
+namespace {
+
+void OnNotRecorded(State& state, Entry& entry, const Recorded& event, Now now) {
+  // S3: the log has an end of it, which is not written over.
+  entry.dirty = !(entry.ended && entry.stage == Stage::kClosed);
+  if (!entry.dirty) return;
+  RecordLater(entry, now);
+  entry.record_after = std::max(entry.record_after, now.mono + event.retry_after);
+  Account* account = state.FindAccount(event.lane.account);
+  if (account != nullptr && !event.conflict && !event.missing) {
+    OnFailure(
+        *account, Work::kRecord, event.lane.region,
+        {"LogNotWritable", "the status of a RetirementBatch is not written", true, kToldRecords},
+        now);
+  }
+  if (!event.missing) return;
+  if (entry.stage != Stage::kClosed) return OnBatchGone(state, {event.lane, event.sequence}, now);
+  entry.dirty = false;
+  entry.deleted = true;
+}
+
+void OnWritten(State& state, Entry& entry, const Recorded& event, Now now) {
+  const bool failed = std::exchange(entry.failed_records, 0) >= kToldRecords;
+  Account* account = state.FindAccount(event.lane.account);
+  if (failed && account != nullptr) OnSuccess(*account, Work::kRecord, event.lane.region, now);
+  entry.object.version = event.version;
+  state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
+}
+
+}  // namespace
+
 void OnRecorded(State& state, const Recorded& event, Now now) {
-  LaneState& lane = state.LaneOf(event.lane);
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
   entry->recording = false;
-  if (!event.written) {
-    entry->dirty = true;
-    RecordLater(*entry, now);
-    entry->record_after = std::max(entry->record_after, now.mono + event.retry_after);
-    Account* account = state.FindAccount(event.lane.account);
-    if (account != nullptr && !event.conflict && !event.missing) {
-      OnFailure(
-          *account, Work::kRecord, event.lane.region,
-          {"LogNotWritable", "the status of a RetirementBatch is not written", true, kToldRecords},
-          now);
-    }
-    if (!event.missing) return;
-    if (entry->stage != Stage::kClosed) {
-      return OnBatchGone(state, {event.lane, event.sequence}, now);
-    }
-    entry->dirty = false;
-    entry->deleted = true;
-  } else {
-    const bool failed = std::exchange(entry->failed_records, 0) >= kToldRecords;
-    Account* account = state.FindAccount(event.lane.account);
-    if (failed && account != nullptr) {
-      OnSuccess(*account, Work::kRecord, event.lane.region, now);
-    }
-    entry->object.version = event.version;
-    state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
-  }
-  if (entry->stage != Stage::kClosed || entry->dirty) return;
+  event.written ? OnWritten(state, *entry, event, now) : OnNotRecorded(state, *entry, event, now);
+  entry = FindEntry(state, event.lane, event.sequence);
+  if (entry == nullptr || entry->stage != Stage::kClosed || entry->dirty) return;
+  Ledger& ledger = state.LaneOf(event.lane).ledger;
   if (!entry->deleted) {
     const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
-    lane.ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono, epoch, {}};
+    ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono, epoch, {}};
   }
-  lane.ledger.open.erase(event.sequence);
+  ledger.open.erase(event.sequence);
 }
 
 }  // namespace retirement

@@ -190,6 +190,7 @@ class SmallWorld : public EngineTest {
   Millis commit_time_{20};
   bool lose_commits_ = false;  // made and shown, but the answer is given up after half a minute
   bool lose_deletes_ = false;
+  bool lose_records_ = false;
   int steps_ = 0;
   int confirms_ = 0;
   std::string restless_{};   // the request that is edited whenever it is read live
@@ -202,6 +203,7 @@ class SmallWorld : public EngineTest {
   std::vector<Mono> looked_{};
   std::vector<Mono> committed_at_{};
   int refused_commits_ = 0;
+  int conflicts_ = 0;  // of records
   int status_writes_ = 0;
   int account_writes_ = 0;
   int announced_ = 0;
@@ -287,6 +289,14 @@ class SmallWorld : public EngineTest {
     In(std::exchange(answer_late_, Millis{100}), done);
   }
   void Do(const Record& a) {
+    const auto found = log_.find({a.batch.lane, a.batch.sequence});
+    const bool conflict = found != log_.end() && found->second.version != a.batch.version;
+    conflicts_ += conflict;
+    if (conflict || lose_records_) {
+      const Lane& lane = a.batch.lane;
+      return In(Millis{20},
+                Recorded{lane, a.batch.sequence, false, conflict, false, "", now_.mono});
+    }
     BatchObject stored = a.batch;
     stored.version = NextVersion();
     log_[{stored.lane, stored.sequence}] = stored;
