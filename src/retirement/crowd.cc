@@ -21,7 +21,8 @@ int RankOf(const Claim& c) {
   if (IsFinal(m.state) && !blocked) return kDone;
   if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return 3;
   if (blocked) return may ? kBlocked : 3;
-  if (may) return 0;
+  // L1: of a call that it was in it is told the end, whatever it may do by now.
+  if (may || m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying) return 0;
   return m.state == MemberState::kPending ? kUntold : 3;
 }
 

@@ -53,6 +53,29 @@ TEST_F(RudeCrowdTest, ACrowdThatIsBlockedEndsWithItsInstance) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(Retired("r" + std::to_string(i)), 1) << i;
 }
 
+// L1: who was in a call, and has no place any more, is told how it ended.
+TEST_F(RudeCrowdTest, WhoWasCalledIsToldItsEnd) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+  }
+  RequestObject& called = requests.back();
+  TellOfACall(called, MemberState::kVerifying, Reason::kNone, 1);
+  called.spec.expires_at = now_.wall - hours{1};
+  BatchObject entry = Open();
+  entry.phase = BatchPhase::kVerified;
+  entry.members[0] = {Parsed(Id(1)), called.key, called.uid, BatchResult::kUntouched, {}};
+  describe_ = [](const Observe& a) {
+    std::vector<Sight> sights = All(a, "RUNNING");
+    sights[0].protected_from_termination = true;
+    return sights;
+  };
+  Start(requests, {entry});
+  Go(hours{1});
+  EXPECT_EQ(Told("r99").state, MemberState::kCancelled);
+}
+
 // T1: what blocks a crowd may change; then everybody is told, not only who has a place.
 TEST_F(RudeCrowdTest, ACrowdIsToldOfAnotherObstacle) {
   std::vector<RequestObject> requests;
