@@ -19,14 +19,20 @@ constexpr int kMostDoublings = 8;  // of it: about four minutes
 constexpr int kAccountWideBurst = 200;
 constexpr Millis kAccountWideInterval{50};
 
+/// E4: what came up at about the same time is written, or found to be written, in one step.
+Mono Bundled(Mono due) {
+  constexpr Millis kGrid{50};
+  return due + (kGrid - due.time_since_epoch() % kGrid) % kGrid;
+}
+
 Mono DueAt(const Request& r, Urgency urgency, Now now) {
   switch (urgency) {
     case Urgency::kNow:
       return now.mono;
     case Urgency::kQuiet:
-      return now.mono + kStatusQuiet;
+      return Bundled(now.mono + kStatusQuiet);
     case Urgency::kProgress:
-      return std::max(now.mono, r.last_write) + kStatusProgress;
+      return Bundled(std::max(now.mono, r.last_write) + kStatusProgress);
     case Urgency::kAccountWide:
       return now.mono + kAccountWideQuiet;
   }
@@ -110,7 +116,9 @@ void Forget(State& state, Request& r) { Schedule(state, r, base::kNever, false);
 
 void Flush(State& state, Now now) {
   if (!state.Leading(now) || !state.Synced()) return;
-  while (state.status_in_flight < kSlots) {
+  // S0: of those that have nothing to say no step looks at more.
+  constexpr size_t kMostMembers = 1'000;
+  for (size_t members = 0; members < kMostMembers && state.status_in_flight < kSlots;) {
     Request* r = NextDue(state, now);
     if (r == nullptr) return;
     if (r->writing) {
@@ -118,6 +126,7 @@ void Flush(State& state, Now now) {
       Schedule(state, *r, now.mono + kStatusProgress, r->due_is_final);
       continue;
     }
+    members += 1 + r->members.size();
     Write(state, *r, now);
   }
 }

@@ -50,5 +50,27 @@ TEST_F(RudeSlowTest, WhoEditsWithoutEndStopsNobodyThatIsQuiet) {
       << WordsOfAccount() << WordsOf("r") << "confirms " << confirms_;
 }
 
+// E4: those that turn out to have nothing to say do not wake the engine one by one.
+TEST_F(RudeSlowTest, WhatComesAtAboutTheSameTimeWakesOnce) {
+  Start({});
+  for (int i = 0; i < 400; ++i) {
+    RequestObject r = Request("r" + std::to_string(i), {Id(i + 1)});
+    r.spec.suspend = true;
+    Put(r);
+  }
+  Go(minutes{10});
+  engine_ = Engine(Config{{}, hours{720}, "operator", "another", {""}});
+  const std::map<RequestKey, RequestObject> requests = std::exchange(requests_, {});
+  Start({});
+  Go(minutes{1});
+  for (const auto& [key, r] : requests) {
+    Tell(RequestSeen{requests_[key] = r});
+    Go(Millis{1});
+  }
+  const int before = steps_;
+  Go(seconds{30});
+  EXPECT_LE(steps_ - before, 100);
+}
+
 }  // namespace
 }  // namespace retirement
