@@ -83,7 +83,7 @@ void RestoreTrouble(Account& a, const AccountObject& o, Now now) {
     t.message = t.told_message = c.message;
     t.since = t.last = t.told_at = now.mono;
     t.since_wall = c.since;
-    t.told = true;
+    t.told = t.told_of_account = true;
   }
 }
 

@@ -61,6 +61,7 @@ struct Trouble {
   Mono well_since{};  // it works again; told once it has gone on for a while
   std::string told_reason{};
   std::string told_message{};
+  bool told_of_account = false;
 };
 
 enum class Urgency : uint8_t { kNow, kQuiet, kProgress, kAccountWide };

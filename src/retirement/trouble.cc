@@ -44,9 +44,11 @@ bool HealIdle(Breaker& breaker, Now now) {
   return true;
 }
 
-/// When it is told, or told anew because the cause has changed: not too often (E2).
+/// When it is told, or told anew because the cause has changed: not too often (E2), unless it stops
+/// the account only now.
 Mono TellAt(const Trouble& t) {
-  if (!t.told) return t.failures < t.suffices ? base::kNever : t.since + kTroubleTold;
+  if (!t.told || (t.of_account && !t.told_of_account))
+    return t.failures < t.suffices ? base::kNever : t.since + kTroubleTold;
   const bool changed = t.told_reason != t.reason || t.told_message != t.message;
   return changed ? t.told_at + kTroubleToldAnew * (1 << std::min(t.retold, 4)) : base::kNever;
 }
@@ -70,7 +72,12 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
       t.told_at = now.mono;
       t.told_reason = earlier.mapped().told_reason;
       t.told_message = earlier.mapped().told_message;
+      t.told_of_account = earlier.mapped().told_of_account;
     }
+  } else if (failure.of_account && !t.of_account) {
+    t.since = now.mono;
+    t.since_wall = now.wall;
+    t.failures = 0;
   }
   t.last = now.mono;
   t.sent = std::max(t.sent, failure.sent);
@@ -136,6 +143,7 @@ void DriveTrouble(State& state, Account& a, Now now) {
       t.told_at = now.mono;
       t.told_reason = t.reason;
       t.told_message = t.message;
+      t.told_of_account = t.of_account;
     }
     ++it;
   }
@@ -162,10 +170,12 @@ const Trouble* ToldTrouble(const Account& a, const std::string& region) {
   for (const auto& [key, t] : a.troubles) {
     const bool here = region.empty() || key.second == region || key.second == kAnyRegion;
     if (!t.told || !here) continue;
-    if (told == nullptr || (!told->of_account && t.of_account)) told = &t;
+    if (told == nullptr || (!StopsAccount(*told) && StopsAccount(t))) told = &t;
   }
   return told;
 }
+
+bool StopsAccount(const Trouble& t) { return t.told_of_account && t.of_account; }
 
 std::string Words(const Refusal& refusal) {
   if (refusal.code.empty()) return refusal.message.empty() ? "no answer" : refusal.message;

@@ -29,6 +29,8 @@ Mono NextTrouble(const State& state, const Account& account);
 
 /// What is told of it now, for requests of `region` ("" for any); null for nothing.
 const Trouble* ToldTrouble(const Account& account, const std::string& region);
+/// Whether what was told keeps the account from working, and still does.
+bool StopsAccount(const Trouble& told);
 
 /// "RequestLimitExceeded: slow down".
 std::string Words(const Refusal& refusal);

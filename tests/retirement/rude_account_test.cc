@@ -248,6 +248,35 @@ TEST_F(RudeAccountTest, EveryTroubleIsTold) {
   EXPECT_NE(WordsOfAccount().find("UnpaidOrder"), std::string::npos) << WordsOfAccount();
 }
 
+// T1: what was refused for the sake of one instance does not hide what stops the account.
+TEST_F(RudeAccountTest, RefusalsOfInstancesHideNoOutage) {
+  bool unpaid = false;
+  terminate_ = [&](const Call& c, Answered& a) {
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kFinal,
+                 Reason::kNotReturnable,
+                 "FailedOperation.Unreturnable",
+                 c.ids[0].ToString() + " is unreturnable",
+                 {}};
+    if (!unpaid) return;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.UnpaidOrder", "pay first", {}};
+  };
+  Start({});
+  for (int i = 1; i < 10; ++i) {
+    Put(Request("r" + std::to_string(i), {Id(i)}));
+    Go(seconds{100});
+  }
+  ASSERT_NE(WordsOfAccount().find("Unreturnable"), std::string::npos) << WordsOfAccount();
+  ASSERT_EQ(AccountReady().status, ConditionStatus::kTrue);
+  unpaid = true;
+  Put(Request("unpaid", {Id(20)}));
+  ASSERT_TRUE(GoUntil([&] { return CallsOf(20) == 1; }, minutes{10}));
+  Go(seconds{30});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse);
+  EXPECT_NE(WordsOfAccount().find("UnpaidOrder"), std::string::npos) << WordsOfAccount();
+  EXPECT_EQ(WordsOfAccount().find("Unreturnable"), std::string::npos) << WordsOfAccount();
+}
+
 // E0: who is blocked by another intent in two regions has neither looked at without end.
 TEST_F(RudeAccountTest, BlockedRequestsOfTwoRegionsLookSeldom) {
   account_.spec.regions = {kLane.region, "ap-beijing"};
