@@ -278,6 +278,7 @@ void OnAnswered(State& state, const Answered& event, Now now) {
     lane.ledger.open.erase(event.sequence);
     return;
   }
+  entry->ended = false;
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
       OnCallAccepted(state, *account, lane, entry->sent_at, now);

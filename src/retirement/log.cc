@@ -405,7 +405,7 @@ namespace {
 
 void OnNotRecorded(State& state, Entry& entry, const Recorded& event, Now now) {
   // S3: the log has an end of it, which is not written over.
-  entry.dirty = !(entry.ended && entry.stage == Stage::kClosed);
+  entry.dirty = !(entry.ended && IsClosed(entry.object.phase));
   if (!entry.dirty) return;
   RecordLater(entry, now);
   entry.record_after = std::max(entry.record_after, now.mono + event.retry_after);

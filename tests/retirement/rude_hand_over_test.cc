@@ -82,6 +82,9 @@ TEST_F(RudeHandOverTest, ALateAnswerTakesNoEndBack) {
     Go(minutes{3});
     gone_.insert(Parsed(Id(1)));
     EndElsewhere(BatchResult::kRetired);
+    lose_records_ = true;
+    Go(minutes{3});
+    lose_records_ = false;
     Go(minutes{30});
     const BatchObject& entry = log_.begin()->second;
     EXPECT_EQ(entry.phase, BatchPhase::kVerified) << int(outcome);
