@@ -3,12 +3,18 @@
 #include <algorithm>
 
 #include "retirement/claims.h"
+#include "retirement/members.h"
 
 namespace retirement {
 namespace {
 
+// Who tells of a call in which the instance is, or was; of these who may act goes first.
+constexpr int kUnendedAndMay = -2;
+constexpr int kUnended = -1;
+constexpr int kMay = 0;
 constexpr int kUntold = 1;
 constexpr int kBlocked = 2;
+constexpr int kWaits = 3;
 constexpr int kDone = 4;
 
 /// Who may act goes first, then who has not been told anything, then who is blocked and may act
@@ -19,16 +25,24 @@ int RankOf(const Claim& c) {
   const bool blocked = m.state == MemberState::kBlocked;
   const bool may = r.Executes() && r.IsPermitted();
   if (IsFinal(m.state) && !blocked) return kDone;
-  if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return 3;
-  if (blocked) return may ? kBlocked : 3;
-  // L1: of a call that it was in it is told the end, whatever it may do by now.
-  if (may || m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying) return 0;
-  return m.state == MemberState::kPending ? kUntold : 3;
+  if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return kWaits;
+  if (blocked) return may ? kBlocked : kWaits;
+  if (IsUnended(m)) return may ? kUnendedAndMay : kUnended;
+  if (may) return kMay;
+  return m.state == MemberState::kPending ? kUntold : kWaits;
+}
+
+/// What it was told, so far as it may be told otherwise.
+Reason ToldOf(const Claim& c, int rank) {
+  const Reason reason = MemberOf(c).reason;
+  if (rank == kBlocked) return reason;
+  if (rank > kUnended) return Reason::kNone;
+  return reason == Reason::kAmbiguous ? reason : Reason::kAwaitingBatch;
 }
 
 CrowdKey KeyOf(const Claim& c) {
   const int rank = RankOf(c);
-  const Reason reason = rank == kBlocked ? MemberOf(c).reason : Reason::kNone;
+  const Reason reason = ToldOf(c, rank);
   const uint32_t round = reason == Reason::kExpectMismatch ? c.round : 0;
   return {rank, reason, round, c.request->created, c.request->uid, c.request};
 }
@@ -41,14 +55,24 @@ bool IsOutdated(const Crowd& crowd, const CrowdKey& key) {
   return crowd.shared != Reason::kNone && key.reason != crowd.shared;
 }
 
-/// Who was told what no longer holds counts as not told.
-CrowdKey Effective(const Crowd& crowd, CrowdKey key) {
-  if (IsOutdated(crowd, key)) key.rank = kUntold, key.reason = Reason::kNone, key.round = 0;
+/// L1: it tells of a call that has ended.
+bool HasEnded(const Target& t, const CrowdKey& key) {
+  return t.place != Place::kBatch && !(t.orphan && key.reason == Reason::kAmbiguous);
+}
+
+/// Who was told what no longer holds counts as not told, or goes first if it was about a call.
+CrowdKey Effective(const Target& t, CrowdKey key) {
+  if (key.rank <= kUnended && !HasEnded(t, key)) {
+    key.rank = key.rank == kUnended ? kWaits : kMay;
+    key.reason = Reason::kNone;
+  }
+  if (IsOutdated(*t.crowd, key)) key.rank = kUntold, key.reason = Reason::kNone, key.round = 0;
   return key;
 }
 
-CrowdKey After(Reason reason) {
-  return {kBlocked, Reason(uint8_t(reason) + 1), 0, {}, {}, nullptr};
+/// The first that was told something else than this one.
+Crowd::Waiting::const_iterator After(const Crowd& crowd, const CrowdKey& key) {
+  return crowd.waiting.lower_bound({key.rank, Reason(uint8_t(key.reason) + 1), 0, {}, {}, nullptr});
 }
 
 /// The first in the crowd that was told of another obstacle than the present one.
@@ -56,18 +80,27 @@ Crowd::Waiting::const_iterator FirstOutdated(const Crowd& crowd) {
   auto it = crowd.waiting.lower_bound({kBlocked, Reason::kNone, 0, {}, {}, nullptr});
   while (it != crowd.waiting.end() && it->first.rank == kBlocked) {
     if (IsOutdated(crowd, it->first)) return it;
-    it = crowd.waiting.lower_bound(After(it->first.reason));
+    it = After(crowd, it->first);
   }
   return crowd.waiting.end();
 }
 
 /// Whose turn it is; nothing when nobody's is.
-std::optional<CrowdKey> Next(const Crowd& crowd) {
-  if (crowd.waiting.empty()) return std::nullopt;
-  const auto first = crowd.waiting.begin();
-  const auto outdated = FirstOutdated(crowd);
-  if (first->first.rank > kUntold && outdated != crowd.waiting.end()) return outdated->first;
-  return first->first.rank == kDone ? std::nullopt : std::optional(first->first);
+std::optional<CrowdKey> Next(const Target& t) {
+  const Crowd& crowd = *t.crowd;
+  std::optional<CrowdKey> best;
+  const auto consider = [&](Crowd::Waiting::const_iterator it) {
+    if (it == crowd.waiting.end()) return;
+    const CrowdKey key = Effective(t, it->first);
+    if (!best || key < *best) best = key;
+  };
+  auto it = crowd.waiting.begin();
+  for (; it != crowd.waiting.end() && it->first.rank <= kUnended; it = After(crowd, it->first)) {
+    consider(it);
+  }
+  consider(it);
+  if (!best || best->rank > kUntold) consider(FirstOutdated(crowd));
+  return best && best->rank == kDone ? std::nullopt : best;
 }
 
 CrowdMember MemberFor(const Claim& c) {
@@ -110,8 +143,8 @@ void Balance(State& state, Target& t) {
   if (!t.crowd) return;
   Crowd& crowd = *t.crowd;
   bool changed = false;
-  const auto key_of = [&](const Claim& c) { return Effective(crowd, KeyOf(c)); };
-  while (const auto best = Next(crowd)) {
+  const auto key_of = [&](const Claim& c) { return Effective(t, KeyOf(c)); };
+  while (const auto best = Next(t)) {
     if (t.claims.size() >= kMostClaims) {
       // Whoever owns it keeps his place.
       const auto worst =
@@ -119,7 +152,7 @@ void Balance(State& state, Target& t) {
             if (a.request == t.owner || b.request == t.owner) return a.request == t.owner;
             return key_of(a) < key_of(b);
           });
-      if (!(Effective(crowd, *best) < key_of(*worst))) break;
+      if (!(*best < key_of(*worst))) break;
       Seat(crowd, *worst);
       t.claims.erase(worst);
     }

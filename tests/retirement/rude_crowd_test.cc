@@ -76,6 +76,32 @@ TEST_F(RudeCrowdTest, WhoWasCalledIsToldItsEnd) {
   EXPECT_EQ(Told("r99").state, MemberState::kCancelled);
 }
 
+// L1, T1: so is who awaited the entry of another, be he suspended or the last of very many.
+TEST_F(RudeCrowdTest, WhoAwaitedAnEntryIsToldItsEnd) {
+  for (const bool suspended : {false, true}) {
+    Fresh();
+    std::vector<RequestObject> requests;
+    for (int i = 0; i < 100; ++i) {
+      requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+      requests.back().created += seconds{i};
+    }
+    RequestObject& awaits = requests.back();
+    TellOfACall(awaits, MemberState::kWaiting, Reason::kAwaitingBatch, 1);
+    suspended ? void(awaits.spec.suspend = true) : void(requests[50].hold = "alice=wait");
+    BatchObject entry = Open();
+    entry.phase = BatchPhase::kVerified;
+    entry.members[0] = {Parsed(Id(1)), awaits.key, awaits.uid, BatchResult::kUntouched, {}};
+    describe_ = [](const Observe& a) {
+      std::vector<Sight> sights = All(a, "RUNNING");
+      sights[0].protected_from_termination = true;
+      return sights;
+    };
+    Start(requests, {entry});
+    Go(hours{1});
+    EXPECT_NE(Told("r99").reason, Reason::kAwaitingBatch) << "suspended " << suspended;
+  }
+}
+
 // T1: what blocks a crowd may change; then everybody is told, not only who has a place.
 TEST_F(RudeCrowdTest, ACrowdIsToldOfAnotherObstacle) {
   std::vector<RequestObject> requests;
