@@ -121,7 +121,7 @@ Holdup CheckTrouble(const Request& r, const Account& account, const LaneState* l
   const std::string& name = r.spec.account;
   Holdup h;
   const Trouble* t = ToldTrouble(account, r.spec.region);
-  if (t != nullptr && StopsAccount(*t)) {
+  if (t != nullptr && t->of_account) {
     h = AccountWide("AccountNotReady", "CloudAccount \"" + name + "\" is not ready: " +
                                            t->told_reason + ": " + t->told_message);
   } else if (account.calls_breaker.open()) {

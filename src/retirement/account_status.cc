@@ -24,7 +24,7 @@ std::string WithOthers(const Account& a, const Trouble& first) {
     if (message.find(other) == std::string::npos) message += "; " + other;
   };
   for (const auto& [key, t] : a.troubles) {
-    if (t.told && StopsAccount(t)) add(t.told_message);
+    if (t.told && t.of_account) add(t.told_message);
   }
   if (a.calls_breaker.open()) add(a.calls_breaker.message());
   return message;
@@ -34,7 +34,7 @@ std::string WithOthers(const Account& a, const Trouble& first) {
 std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
   const auto kFalse = ConditionStatus::kFalse;
   const Trouble* trouble = ToldTrouble(a, "");
-  const bool told = trouble != nullptr && StopsAccount(*trouble);
+  const bool told = trouble != nullptr && trouble->of_account;
   // What refuses the looks may have changed since the credentials were rejected.
   const bool of_looks = told && not_ready.reason == ReadyReasonOf(Fault::kCredentials);
   if (!not_ready.reason.empty() && !of_looks) {

@@ -83,7 +83,7 @@ void RestoreTrouble(Account& a, const AccountObject& o, Now now) {
     t.message = t.told_message = c.message;
     t.since = t.last = t.told_at = now.mono;
     t.since_wall = c.since;
-    t.told = t.told_of_account = true;
+    t.told = true;
   }
 }
 
@@ -387,8 +387,10 @@ bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& 
   a.refused_code = refusal.code;
   a.refused_as = refusal.fault;
   ++a.refused_in_a_row;
-  OnFailure(a, Work::kCall, lane.lane.region,
-            {CallReasonOf(refusal.fault), Words(refusal), IsOfAccount(refusal.fault, members),
+  const bool of_account = IsOfAccount(refusal.fault, members);
+  if (!of_account) OnInstancesRefused(a, lane.lane.region, entry.sent_at, now);
+  OnFailure(a, of_account ? Work::kCall : Work::kInstance, lane.lane.region,
+            {CallReasonOf(refusal.fault), Words(refusal),
              refusal.fault == Fault::kThrottled ? kRefusedAlike : 1, entry.sent_at},
             now);
   if (refusal.fault == Fault::kThrottled) a.terminate.OnThrottled(now.mono);

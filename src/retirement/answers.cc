@@ -24,8 +24,7 @@ void OnAccepted(State& state, Entry& entry, Now now) {
   entry.dirty = true;
   MarkCalled(entry, true, now);
   CountBatch(state, entry, "Accepted");
-  // Also what an entry of somebody else has taken away meanwhile.
-  for (const BatchMember& m : entry.object.members) TargetOf(state, m.id).accepted = true;
+  LearnAcceptance(state, entry, now);
   for (Target* t : entry.targets) {
     t->retries = 0;
     t->not_before = Mono{};
@@ -55,8 +54,7 @@ void OnUnclear(State& state, Account& account, LaneState& lane, Entry& entry, co
   entry.object.error_message = event.refusal.message;
   CountFutile(lane.ledger, now);
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "no clear answer: " + Words(event.refusal), true, 1, entry.sent_at},
-            now);
+            {"BreakerOpen", "no clear answer: " + Words(event.refusal), 1, entry.sent_at}, now);
   AwaitEffect(state, entry, entry.committed_at + entry.object.call_validity, Reason::kAmbiguous,
               now);
   ReassessEntry(state, entry, now);
@@ -241,7 +239,7 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
   entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "not sent: " + event.refusal.message, true, 2, entry.sent_at}, now);
+            {"BreakerOpen", "not sent: " + event.refusal.message, 2, entry.sent_at}, now);
 }
 
 }  // namespace
@@ -275,16 +273,15 @@ void OnAnswered(State& state, const Answered& event, Now now) {
   }
   // S3: only an acceptance adds something to an end that is in the log already.
   if (entry->ended && event.outcome != Answered::Outcome::kAccepted) {
-    lane.ledger.open.erase(event.sequence);
-    return;
+    return Leave(state, *entry, now);
   }
-  entry->ended = false;
   switch (event.outcome) {
     case Answered::Outcome::kAccepted:
       OnCallAccepted(state, *account, lane, entry->sent_at, now);
       lane.ledger.futile = 0;
       lane.ledger.commit_after = std::min(lane.ledger.commit_after, now.mono);
       if (entry->object.dry_run) OnDryRunExecuted(state, *account, *entry, now);
+      if (entry->ended) return AddAcceptance(state, *entry, entry->object, now);
       return OnAccepted(state, *entry, now);
     case Answered::Outcome::kNotSent:
       return OnNotSent(state, *account, *entry, event, now);

@@ -263,7 +263,7 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
                   {"LogNotWritable",
                    late ? "reading live what they rely on takes longer than four seconds"
                         : "what they rely on cannot be read live",
-                   true, 3},
+                   3},
                   now);
       }
     };
@@ -287,7 +287,7 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
   using Outcome = Committed::Outcome;
   entry->recording = false;
   entry->dirty = true;
-  if (event.outcome == Outcome::kCreated) entry->object.version = event.version;
+  if (event.outcome == Outcome::kCreated) TakeVersion(*entry, event.version, false);
   if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
   if (event.outcome != Outcome::kCreated) RecordLater(*entry, now);
   const bool failed = event.outcome == Outcome::kFailed || event.outcome == Outcome::kInvalid;
@@ -320,15 +320,15 @@ void OnCommitted(State& state, const Committed& event, Now now) {
   const bool of_draft =
       draft && draft->stage == Stage::kCommitting && draft->object.sequence == event.sequence;
   if (!of_draft) return OnWrittenAgain(state, event, now);
-  // Somebody has seen it end before we learnt that it was made.
-  const bool ended = lane.ledger.closed.contains(event.sequence);
-  switch (ended ? Committed::Outcome::kExists : event.outcome) {
+  // Somebody has seen it end, or has deleted it, before we learnt that it was made.
+  const bool over = draft->deleted || lane.ledger.closed.contains(event.sequence);
+  switch (over ? Committed::Outcome::kExists : event.outcome) {
     case Committed::Outcome::kCreated: {
       Entry entry = *std::move(lane.ledger.draft);
       lane.ledger.draft.reset();
       lane.ledger.highest = event.sequence;
       SpaceFutile(lane.ledger, now);
-      entry.object.version = event.version;
+      TakeVersion(entry, event.version, false);
       entry.stage = Stage::kReady;
       entry.epoch = state.epoch;
       for (Target* t : entry.targets) {

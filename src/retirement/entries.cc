@@ -5,6 +5,7 @@
 #include "retirement/accounts.h"
 #include "retirement/registry.h"
 #include "retirement/targets.h"
+#include "retirement/trouble.h"
 
 namespace retirement {
 namespace {
@@ -120,6 +121,20 @@ void RecordResult(Entry& entry, Target& t, BatchResult result, Now now) {
     m->result = result;
     m->time = now.wall;
   }
+}
+
+void TakeVersion(Entry& entry, const std::string& version, bool live) {
+  const bool later = VersionNumber(version) > VersionNumber(entry.object.version);
+  if (live || later) entry.object.version = version;
+}
+
+void Leave(State& state, Entry& entry, Now now) {
+  const Lane lane = entry.object.lane;
+  Account* account = state.FindAccount(lane.account);
+  if (account != nullptr && entry.failed_records >= kToldRecords) {
+    OnSuccess(*account, Work::kRecord, lane.region, now);
+  }
+  state.LaneOf(lane).ledger.open.erase(entry.object.sequence);
 }
 
 void RecordLater(Entry& entry, Now now) {

@@ -35,8 +35,19 @@ void DoubtDryRun(State& state, const Entry& entry, Now now);
 void RefreshOwners(State& state, const Entry& entry);
 void DropDraft(State& state, LaneState& lane, Now now);
 
+/// A later write of the object may be seen before the answer of our own; `live`: it was read just
+/// now.
+void TakeVersion(Entry& entry, const std::string& version, bool live);
+/// It is open no more, and its records fail no more (T1).
+void Leave(State& state, Entry& entry, Now now);
+
+inline constexpr int kToldRecords = 3;  // that fail in a row
 /// E0: what the kube-apiserver refuses to record is tried again at growing intervals.
 void RecordLater(Entry& entry, Now now);
+/// S5: an acceptance that the log's end of an entry does not tell is added to it.
+void AddAcceptance(State& state, Entry& entry, BatchObject end, Now now);
+/// S5: every member was accepted, also what an entry of somebody else has taken away meanwhile.
+void LearnAcceptance(State& state, Entry& entry, Now now);
 /// A person ends an entry as it stands: what was not observed is Unknown, and judged anew.
 void EndByHand(State& state, Entry& entry, Now now);
 inline constexpr const char* kClosedByHand = "ClosedByHand";  // an entry's error code

@@ -51,7 +51,8 @@ struct Entry {
 /// What is kept of a closed entry, for its deletion.
 struct Closed {
   Wall end{};
-  bool effect = false;  // it did something, or may have
+  bool effect = false;    // it did something, or may have
+  bool accepted = false;  // its call was
   Mono learnt{};
   uint64_t epoch = 0;  // of the last list that had it
   Mono asked{};        // when its deletion was asked for

@@ -13,8 +13,6 @@
 namespace retirement {
 namespace {
 
-constexpr int kToldRecords = 3;  // that fail in a row
-
 /// An entry of somebody else names a target of ours: that one counts, ours is not called any more.
 void TakeOut(State& state, Target& t, Now now) {
   LaneState& lane = state.LaneOf(t.batch_lane);
@@ -179,18 +177,28 @@ void LearnDryRun(State& state, const BatchObject& o, Wall end, Now now) {
   if (state.restored) JudgeDryRuns(state, account, now);
 }
 
-void LearnClosed(State& state, LaneState& lane, const BatchObject& object, Now now) {
-  const Wall end = object.verified.value_or(object.answered.value_or(now.wall));
-  const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
-  lane.ledger.closed[object.sequence] = {end, HasEffect(object), now.mono, epoch, {}};
-  const History past = HistoryOf(OriginOf(state, object), object, now);
-  for (const BatchMember& m : object.members) LearnResult(state, m, past);
-  LearnDryRun(state, object, end, now);
+/// Two may have written its end; what either of them saw counts.
+void KeepClosed(State& state, const BatchObject& o, Now now) {
+  Closed& closed = state.LaneOf(o.lane).ledger.closed[o.sequence];
+  closed.end = o.verified.value_or(o.answered.value_or(now.wall));
+  closed.effect = closed.effect || HasEffect(o);
+  closed.accepted = closed.accepted || WasAccepted(o);
+  closed.learnt = now.mono;
+  closed.epoch = state.stream_epochs[{Kind::kBatch, ""}];
+  closed.asked = Mono{};
+}
+
+void LearnClosed(State& state, const BatchObject& o, Now now) {
+  KeepClosed(state, o, now);
+  const History past = HistoryOf(OriginOf(state, o), o, now);
+  for (const BatchMember& m : o.members) LearnResult(state, m, past);
+  LearnDryRun(state, o, o.verified.value_or(o.answered.value_or(now.wall)), now);
 }
 
 /// The echo of our own record, or somebody else's that says the same.
 bool IsAsRecorded(const Entry& entry, const BatchObject& o) {
-  if (entry.stage != Stage::kClosed || !entry.recording || entry.object.phase != o.phase) {
+  if (entry.stage != Stage::kClosed || !entry.recording || entry.object.phase != o.phase ||
+      WasAccepted(entry.object) != WasAccepted(o)) {
     return false;
   }
   return std::equal(o.members.begin(), o.members.end(), entry.object.members.begin(),
@@ -200,15 +208,16 @@ bool IsAsRecorded(const Entry& entry, const BatchObject& o) {
 }
 
 /// S3: an end that is in the log is not taken back, whatever we know of the entry ourselves.
-void OnEndSeen(State& state, LaneState& lane, Entry& entry, const BatchObject& o, Now now) {
+void OnEndSeen(State& state, Entry& entry, const BatchObject& o, Now now) {
   entry.ended = true;
   if (IsAsRecorded(entry, o)) return;
-  LearnClosed(state, lane, o, now);
-  ReleaseAll(state, entry, now);
-  if (entry.stage != Stage::kCalling) {
-    lane.ledger.open.erase(o.sequence);
-    return;
+  const bool knows_more = WasAccepted(entry.object) && !WasAccepted(o);
+  if (knows_more && entry.object.holder == state.config.holder) {
+    return AddAcceptance(state, entry, o, now);
   }
+  LearnClosed(state, o, now);
+  ReleaseAll(state, entry, now);
+  if (entry.stage != Stage::kCalling) return Leave(state, entry, now);
   entry.object = o;  // the answer is still to come
   entry.dirty = false;
 }
@@ -228,6 +237,29 @@ void LearnAnswer(Entry& entry, const BatchObject& o) {
 }
 
 }  // namespace
+
+void AddAcceptance(State& state, Entry& entry, BatchObject end, Now now) {
+  end.request_id = entry.object.request_id;
+  end.answered = entry.object.answered;
+  if (end.error_code != kClosedByHand) {
+    end.error_code.clear();
+    end.error_message.clear();
+  }
+  entry.object = std::move(end);
+  entry.stage = Stage::kClosed;
+  entry.ended = false;
+  entry.dirty = !entry.recording;
+  LearnClosed(state, entry.object, now);
+  ReleaseAll(state, entry, now);
+}
+
+void LearnAcceptance(State& state, Entry& entry, Now now) {
+  const History past = HistoryOf(state, entry, now);
+  for (const BatchMember& m : entry.object.members) {
+    TargetOf(state, m.id).accepted = true;
+    if (m.result != BatchResult::kNone) LearnResult(state, m, past);
+  }
+}
 
 void JudgeDryRuns(State& state, Account& a, Now now) {
   if (!a.exists || !a.object.spec.server_side_dry_run) return;
@@ -336,42 +368,51 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
   if (lane.ledger.reading == o.sequence) lane.ledger.reading = 0;
   if (entry != nullptr) {
     entry->epoch = epoch;
-    if (IsClosed(o.phase)) return OnEndSeen(state, lane, *entry, o, now);
+    if (IsClosed(o.phase)) return OnEndSeen(state, *entry, o, now);
+    const bool older = VersionNumber(o.version) < VersionNumber(entry->object.version);
+    if (older && !event.live) return;
     entry->object.close = o.close;
     LearnAnswer(*entry, o);
-    if (VersionNumber(o.version) > VersionNumber(entry->object.version)) {
-      entry->object.version = o.version;
-    }
+    TakeVersion(*entry, o.version, event.live);
     return;
   }
-  const auto& draft = lane.ledger.draft;
+  auto& draft = lane.ledger.draft;
   const bool ours = draft && draft->object.sequence == o.sequence &&
                     o.holder == state.config.holder && draft->stage == Stage::kCommitting &&
                     !IsClosed(o.phase);
   if (const auto closed = lane.ledger.closed.find(o.sequence); closed != lane.ledger.closed.end()) {
-    // Two may have written its end; what one of them saw counts.
-    closed->second.effect = closed->second.effect || (IsClosed(o.phase) && HasEffect(o));
     closed->second.epoch = epoch;
+    if (!IsClosed(o.phase)) return;
+    closed->second.effect = closed->second.effect || HasEffect(o);
+    // S5: its writer has added the acceptance that he was told late.
+    if (WasAccepted(o) && !closed->second.accepted) LearnClosed(state, o, now);
     return;
   }
-  if (ours) lane.ledger.draft->shown = true;
-  if (ours) return;
-  if (IsClosed(o.phase)) return LearnClosed(state, lane, o, now);
+  if (ours) {
+    draft->shown = true;
+    draft->epoch = epoch;
+    draft->object.close = o.close;
+    TakeVersion(*draft, o.version, false);
+    return;
+  }
+  if (IsClosed(o.phase)) return LearnClosed(state, o, now);
   Attach(state, lane, o, now);
 }
 
 void OnBatchGone(State& state, const BatchGone& event, Now now) {
   LaneState& lane = state.LaneOf(event.lane);
-  lane.ledger.closed.erase(event.sequence);
+  const bool had_ended = lane.ledger.closed.erase(event.sequence) > 0;
   if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
+  auto& draft = lane.ledger.draft;
+  // S3: its deletion is seen before its creation is answered.
+  if (draft && draft->object.sequence == event.sequence) draft->deleted = draft->shown || had_ended;
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
   entry->deleted = entry->ended || entry->stage == Stage::kClosed;
   const bool theirs = !IsOurs(state, event.lane) && !entry->recording;
   if (theirs && (entry->stage == Stage::kCalled || entry->deleted)) {
     ReleaseAll(state, *entry, now);
-    lane.ledger.open.erase(event.sequence);
-    return;
+    return Leave(state, *entry, now);
   }
   if (entry->deleted) return;
   if (!entry->object.version.empty()) {
@@ -397,6 +438,11 @@ void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now 
       const bool newer = VersionNumber(entry.object.version) > VersionNumber(version);
       if (entry.epoch < epoch && !newer) gone.push_back(sequence);
     }
+    const auto& draft = lane.ledger.draft;
+    if (draft && draft->shown && draft->epoch < epoch &&
+        VersionNumber(draft->object.version) <= VersionNumber(version)) {
+      gone.push_back(draft->object.sequence);
+    }
     for (const uint64_t sequence : gone) OnBatchGone(state, {key, sequence}, now);
   }
 }
@@ -411,11 +457,12 @@ void OnNotRecorded(State& state, Entry& entry, const Recorded& event, Now now) {
   entry.record_after = std::max(entry.record_after, now.mono + event.retry_after);
   Account* account = state.FindAccount(event.lane.account);
   if (account != nullptr && !event.conflict && !event.missing) {
-    OnFailure(
-        *account, Work::kRecord, event.lane.region,
-        {"LogNotWritable", "the status of a RetirementBatch is not written", true, kToldRecords},
-        now);
+    OnFailure(*account, Work::kRecord, event.lane.region,
+              {"LogNotWritable", "the status of a RetirementBatch is not written", kToldRecords},
+              now);
   }
+  // What the watch has to tell it may have told already.
+  if (event.conflict && entry.failed_records > 1) state.Do(ReadBatch{event.lane, event.sequence});
   if (!event.missing) return;
   if (entry.stage != Stage::kClosed) return OnBatchGone(state, {event.lane, event.sequence}, now);
   entry.dirty = false;
@@ -426,7 +473,7 @@ void OnWritten(State& state, Entry& entry, const Recorded& event, Now now) {
   const bool failed = std::exchange(entry.failed_records, 0) >= kToldRecords;
   Account* account = state.FindAccount(event.lane.account);
   if (failed && account != nullptr) OnSuccess(*account, Work::kRecord, event.lane.region, now);
-  entry.object.version = event.version;
+  TakeVersion(entry, event.version, false);
   state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
 }
 
@@ -439,12 +486,8 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
   event.written ? OnWritten(state, *entry, event, now) : OnNotRecorded(state, *entry, event, now);
   entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr || entry->stage != Stage::kClosed || entry->dirty) return;
-  Ledger& ledger = state.LaneOf(event.lane).ledger;
-  if (!entry->deleted) {
-    const uint64_t epoch = state.stream_epochs[{Kind::kBatch, ""}];
-    ledger.closed[event.sequence] = {now.wall, HasEffect(entry->object), now.mono, epoch, {}};
-  }
-  ledger.open.erase(event.sequence);
+  if (!entry->deleted) KeepClosed(state, entry->object, now);
+  Leave(state, *entry, now);
 }
 
 }  // namespace retirement

@@ -48,7 +48,7 @@ inline constexpr const char* kAnyRegion = "";
 struct Trouble {
   std::string reason{};
   std::string message{};
-  bool of_account = true;
+  bool of_account = true;  // or it is about instances; the account is served all the same
   Mono since{};
   Wall since_wall{};
   Mono last{};
@@ -61,7 +61,6 @@ struct Trouble {
   Mono well_since{};  // it works again; told once it has gone on for a while
   std::string told_reason{};
   std::string told_message{};
-  bool told_of_account = false;
 };
 
 enum class Urgency : uint8_t { kNow, kQuiet, kProgress, kAccountWide };

@@ -32,6 +32,8 @@ const char* WhatFails(Work work) {
       return "what became of calls cannot be recorded";
     case Work::kCall:
       return "TerminateInstances fails";
+    case Work::kInstance:
+      return "TerminateInstances refuses instances";
   }
   __builtin_unreachable();
 }
@@ -44,11 +46,9 @@ bool HealIdle(Breaker& breaker, Now now) {
   return true;
 }
 
-/// When it is told, or told anew because the cause has changed: not too often (E2), unless it stops
-/// the account only now.
+/// When it is told, or told anew because the cause has changed: not too often (E2).
 Mono TellAt(const Trouble& t) {
-  if (!t.told || (t.of_account && !t.told_of_account))
-    return t.failures < t.suffices ? base::kNever : t.since + kTroubleTold;
+  if (!t.told) return t.failures < t.suffices ? base::kNever : t.since + kTroubleTold;
   const bool changed = t.told_reason != t.reason || t.told_message != t.message;
   return changed ? t.told_at + kTroubleToldAnew * (1 << std::min(t.retold, 4)) : base::kNever;
 }
@@ -72,12 +72,7 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
       t.told_at = now.mono;
       t.told_reason = earlier.mapped().told_reason;
       t.told_message = earlier.mapped().told_message;
-      t.told_of_account = earlier.mapped().told_of_account;
     }
-  } else if (failure.of_account && !t.of_account) {
-    t.since = now.mono;
-    t.since_wall = now.wall;
-    t.failures = 0;
   }
   t.last = now.mono;
   t.sent = std::max(t.sent, failure.sent);
@@ -88,7 +83,7 @@ void OnFailure(Account& a, Work work, const std::string& region, Failure failure
                               base::FormatRfc3339(t.since_wall) + ": " + failure.message;
   t.reason = std::move(failure.reason);
   t.message = message;
-  t.of_account = failure.of_account;
+  t.of_account = work != Work::kInstance;
 }
 
 void OnSuccess(Account& a, Work work, const std::string& region, Now now) {
@@ -114,9 +109,19 @@ void OnCredentialsAccepted(Account& a, Now now) {
 }
 
 void OnEffect(Account& a, const std::string& region, Mono sent, Now now) {
+  for (const Work work : {Work::kCall, Work::kInstance}) {
+    const auto found = a.troubles.find({work, region});
+    if (found != a.troubles.end() && found->second.sent <= sent) OnSuccess(a, work, region, now);
+  }
+}
+
+void OnInstancesRefused(Account& a, const std::string& region, Mono sent, Now now) {
   const auto found = a.troubles.find({Work::kCall, region});
-  if (found != a.troubles.end() && found->second.sent <= sent) {
-    OnSuccess(a, Work::kCall, region, now);
+  if (found == a.troubles.end() || found->second.sent > sent) return;
+  if (!found->second.told) {
+    a.troubles.erase(found);
+  } else if (found->second.well_since == Mono{}) {
+    found->second.well_since = now.mono;
   }
 }
 
@@ -143,7 +148,6 @@ void DriveTrouble(State& state, Account& a, Now now) {
       t.told_at = now.mono;
       t.told_reason = t.reason;
       t.told_message = t.message;
-      t.told_of_account = t.of_account;
     }
     ++it;
   }
@@ -170,12 +174,10 @@ const Trouble* ToldTrouble(const Account& a, const std::string& region) {
   for (const auto& [key, t] : a.troubles) {
     const bool here = region.empty() || key.second == region || key.second == kAnyRegion;
     if (!t.told || !here) continue;
-    if (told == nullptr || (!StopsAccount(*told) && StopsAccount(t))) told = &t;
+    if (told == nullptr || (!told->of_account && t.of_account)) told = &t;
   }
   return told;
 }
-
-bool StopsAccount(const Trouble& t) { return t.told_of_account && t.of_account; }
 
 std::string Words(const Refusal& refusal) {
   if (refusal.code.empty()) return refusal.message.empty() ? "no answer" : refusal.message;

@@ -11,9 +11,8 @@ namespace retirement {
 struct Failure {
   std::string reason{};
   std::string message{};
-  bool of_account = true;  // false: it is about instances; the account is served all the same
-  int suffices = 1;        // so many in a row show that it lasts
-  Mono sent{};             // of a call
+  int suffices = 1;  // so many in a row show that it lasts
+  Mono sent{};       // of a call
 };
 
 /// Looks, commits or calls of this region fail; a success ends that.
@@ -23,14 +22,15 @@ void OnSuccess(Account& account, Work work, const std::string& region, Now now);
 void OnCredentialsAccepted(Account& account, Now now);
 /// A call that was sent then is seen to have worked: what failed until it is over.
 void OnEffect(Account& account, const std::string& region, Mono sent, Now now);
+/// A call that was sent then failed because of its instances: what failed for other reasons until
+/// then may be over.
+void OnInstancesRefused(Account& account, const std::string& region, Mono sent, Now now);
 /// Forgets what was not tried again for long; tells what has lasted.
 void DriveTrouble(State& state, Account& account, Now now);
 Mono NextTrouble(const State& state, const Account& account);
 
 /// What is told of it now, for requests of `region` ("" for any); null for nothing.
 const Trouble* ToldTrouble(const Account& account, const std::string& region);
-/// Whether what was told keeps the account from working, and still does.
-bool StopsAccount(const Trouble& told);
 
 /// "RequestLimitExceeded: slow down".
 std::string Words(const Refusal& refusal);

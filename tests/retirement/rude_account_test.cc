@@ -275,6 +275,29 @@ TEST_F(RudeAccountTest, RefusalsOfInstancesHideNoOutage) {
   EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse);
   EXPECT_NE(WordsOfAccount().find("UnpaidOrder"), std::string::npos) << WordsOfAccount();
   EXPECT_EQ(WordsOfAccount().find("Unreturnable"), std::string::npos) << WordsOfAccount();
+  unpaid = false;
+  ASSERT_TRUE(GoUntil([&] { return Told("unpaid").state == MemberState::kFailed; }, minutes{10}));
+  Go(minutes{1});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
+}
+
+// T1: an answer about instances that comes late ends no outage that began after its call.
+TEST_F(RudeAccountTest, ALateRefusalOfInstancesEndsNoOutage) {
+  terminate_ = [&](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kNotSent;
+    a.refusal.message = "no connection";
+    if (called_.size() > 1) return;
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "no", {}};
+    answer_late_ = seconds{20};
+  };
+  Start({Request("early", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return called_.size() == 1; }, minutes{1}));
+  Put(Request("r", {Id(2)}));
+  ASSERT_TRUE(GoUntil([&] { return called_.size() == 3; }, minutes{1}));
+  ASSERT_TRUE(GoUntil([&] { return Told("early").state == MemberState::kFailed; }, minutes{1}));
+  Go(seconds{20});
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse) << WordsOfAccount();
 }
 
 // E0: who is blocked by another intent in two regions has neither looked at without end.

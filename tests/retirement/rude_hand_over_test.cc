@@ -4,19 +4,7 @@
 namespace retirement {
 namespace {
 
-class RudeHandOverTest : public RudeTest {
- protected:
-  /// Somebody else writes the end of the first entry; its version.
-  std::string EndElsewhere(BatchResult result) {
-    BatchObject& b = log_.begin()->second;
-    b.phase = BatchPhase::kVerified;
-    b.verified = now_.wall;
-    b.members[0].result = result;
-    b.version = std::to_string(++version_);
-    Tell(BatchSeen{BatchObject(b)});
-    return b.version;
-  }
-};
+class RudeHandOverTest : public RudeTest {};
 
 // S5, S8a: what was accepted after the account was handed over is recorded nowhere.
 TEST_F(RudeHandOverTest, AnAnswerAfterTheHandOverIsRecorded) {
@@ -63,68 +51,6 @@ TEST_F(RudeHandOverTest, TheirEndIsNotOverwritten) {
   Go(minutes{5});
   EXPECT_EQ(log_.begin()->second.members[0].result, BatchResult::kRetired)
       << ToString(log_.begin()->second.phase);
-}
-
-// S3: an answer that comes after somebody else has seen the call through takes back no end.
-TEST_F(RudeHandOverTest, ALateAnswerTakesNoEndBack) {
-  using Outcome = Answered::Outcome;
-  for (const Outcome outcome : {Outcome::kNotSent, Outcome::kRefusedUnseen, Outcome::kRejected,
-                                Outcome::kUnclear, Outcome::kAccepted}) {
-    Fresh();
-    terminate_ = [&](const Call&, Answered& a) {
-      a.outcome = outcome;
-      if (outcome != Outcome::kAccepted) a.request_id.clear();
-      a.refusal = {Fault::kThrottled, Reason::kNone, "RequestLimitExceeded", "no", {}};
-      answer_late_ = minutes{4};
-    };
-    Start({Request("r", {Id(1)})});
-    ASSERT_TRUE(GoUntil([&] { return called_.size() == 1; }, minutes{1}));
-    Go(minutes{3});
-    gone_.insert(Parsed(Id(1)));
-    EndElsewhere(BatchResult::kRetired);
-    lose_records_ = true;
-    Go(minutes{3});
-    lose_records_ = false;
-    Go(minutes{30});
-    const BatchObject& entry = log_.begin()->second;
-    EXPECT_EQ(entry.phase, BatchPhase::kVerified) << int(outcome);
-    EXPECT_EQ(entry.members[0].result, BatchResult::kRetired) << int(outcome);
-    EXPECT_EQ(entry.request_id.empty(), outcome != Outcome::kAccepted);
-    EXPECT_EQ(Told("r").state, MemberState::kRetired) << int(outcome);
-    EXPECT_EQ(called_.size(), 1u);
-  }
-}
-
-// S3: of two who have seen a call through the first one's end counts.
-TEST_F(RudeHandOverTest, TheFirstEndInTheLogCounts) {
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntil([&] { return log_.size() == 1 && !log_.begin()->second.request_id.empty(); },
-                      minutes{1}));
-  lose_records_ = true;
-  ASSERT_TRUE(GoUntil([&] { return Retired("r") == 1; }, minutes{5}));
-  const std::string version = EndElsewhere(BatchResult::kUntouched);
-  lose_records_ = false;
-  Go(minutes{30});
-  EXPECT_EQ(log_.begin()->second.version, version) << "it is written over";
-  EXPECT_EQ(conflicts_, 0) << "it is tried";
-  EXPECT_EQ(called_.size(), 1u);
-}
-
-// S3: what has ended before its writer learns that he has made it is not called, nor written again.
-TEST_F(RudeHandOverTest, AnEntryThatEndsBeforeItsWriterLearnsOfIt) {
-  shows_entries_ = false;
-  commit_time_ = minutes{4};
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntil([&] { return log_.size() == 1; }, minutes{1}));
-  Go(minutes{3});
-  commit_time_ = Millis{20};
-  const std::string version = EndElsewhere(BatchResult::kUntouched);
-  shows_entries_ = true;
-  Go(minutes{10});
-  EXPECT_EQ(log_.begin()->second.version, version) << "it is written over";
-  EXPECT_EQ(conflicts_, 0) << "it is tried";
-  EXPECT_EQ(called_.size(), 1u) << "a second entry calls it";
-  EXPECT_EQ(log_.size(), 2u);
 }
 
 // S5: one accepted call in its life, also if a person ended the entry and made a new request.

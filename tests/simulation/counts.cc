@@ -247,8 +247,10 @@ void World::InspectRequest(const RequestObject& r) {
   const Spans& open = open_accounts_[a.name];
   if (open.empty() || open.back().until != base::kNever) return;
   if (open.back().since > now_ - kUnexplained || !IsServed(a, kUnexplained)) return;
-  // A clock that is behind lets it wait for longer; the account says so.
+  // Clocks that differ let it wait for longer; the account, or the request, says so.
+  const bool clocks_differ = clocks_jumped_ || date_behind_until_ != Mono{};
   if (clocks_jumped_ && r.spec.grace > Millis{0}) return;
+  if (clocks_differ && r.spec.expires_at && *r.spec.expires_at < TrueTime() + minutes{10}) return;
   const auto ready = ReadySince(a);
   if (!ready || *ready > TrueTime() - kUnexplained || edited_at_[r.key] > now_ - kUnexplained)
     return;
