@@ -238,8 +238,10 @@ void OnNotSent(State& state, Account& account, Entry& entry, const Answered& eve
   CountFutile(lane.ledger, now);
   entry.call_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
   entry.object.error_message = event.refusal.message;
+  const bool in_vain = lane.ledger.futile > 2;  // calls are too rare to await another one
   OnFailure(account, Work::kCall, lane.lane.region,
-            {"BreakerOpen", "not sent: " + event.refusal.message, 2, entry.sent_at}, now);
+            {"BreakerOpen", "not sent: " + event.refusal.message, in_vain ? 1 : 2, entry.sent_at},
+            now);
 }
 
 }  // namespace

@@ -229,11 +229,12 @@ std::set<uint64_t> AwaitedIn(const State& state, const Lane& lane) {
 /// hundred of them but the youngest, which may still tell of a call; the newest of a lane for ever.
 std::vector<uint64_t> OldOf(const State& state, const LaneState& lane, Now now) {
   std::vector<uint64_t> old;
-  const auto newest_of = [](const auto& entries) {
-    return entries.empty() ? 0 : entries.rbegin()->first;
-  };
   const auto time = AgeingTime(state, now);
-  const uint64_t newest = std::max(newest_of(lane.ledger.closed), newest_of(lane.ledger.open));
+  uint64_t newest = lane.ledger.closed.empty() ? 0 : lane.ledger.closed.rbegin()->first;
+  for (const auto& [sequence, entry] : lane.ledger.open) {
+    // What somebody has deleted is not in the log at present.
+    if (!entry.object.version.empty()) newest = std::max(newest, sequence);
+  }
   size_t futile = 0;
   for (auto it = lane.ledger.closed.rbegin(); it != lane.ledger.closed.rend(); ++it) {
     const Closed& closed = it->second;

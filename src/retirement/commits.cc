@@ -287,6 +287,7 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
   using Outcome = Committed::Outcome;
   entry->recording = false;
   entry->dirty = true;
+  entry->deleted = false;
   if (event.outcome == Outcome::kCreated) TakeVersion(*entry, event.version, false);
   if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
   if (event.outcome != Outcome::kCreated) RecordLater(*entry, now);
@@ -320,8 +321,11 @@ void OnCommitted(State& state, const Committed& event, Now now) {
   const bool of_draft =
       draft && draft->stage == Stage::kCommitting && draft->object.sequence == event.sequence;
   if (!of_draft) return OnWrittenAgain(state, event, now);
-  // Somebody has seen it end, or has deleted it, before we learnt that it was made.
-  const bool over = draft->deleted || lane.ledger.closed.contains(event.sequence);
+  // Somebody has seen it end, or has deleted it, before we learnt that it was made; the latter also
+  // shows in a list that lacks it.
+  const bool missed = event.outcome == Committed::Outcome::kCreated && !draft->shown &&
+                      state.view.Shows({Kind::kBatch, ""}, event.version);
+  const bool over = draft->deleted || missed || lane.ledger.closed.contains(event.sequence);
   switch (over ? Committed::Outcome::kExists : event.outcome) {
     case Committed::Outcome::kCreated: {
       Entry entry = *std::move(lane.ledger.draft);
@@ -330,7 +334,6 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       SpaceFutile(lane.ledger, now);
       TakeVersion(entry, event.version, false);
       entry.stage = Stage::kReady;
-      entry.epoch = state.epoch;
       for (Target* t : entry.targets) {
         t->batch = event.sequence;
         t->orphan = false;  // the log tells of it again

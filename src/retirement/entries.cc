@@ -128,12 +128,19 @@ void TakeVersion(Entry& entry, const std::string& version, bool live) {
   if (live || later) entry.object.version = version;
 }
 
+void EndFailedRecords(State& state, Entry& entry, Now now) {
+  if (std::exchange(entry.failed_records, 0) == 0) return;
+  const Lane& lane = entry.object.lane;
+  const auto& open = state.LaneOf(lane).ledger.open;
+  const bool others = std::any_of(open.begin(), open.end(),
+                                  [](const auto& item) { return item.second.failed_records > 0; });
+  Account* account = state.FindAccount(lane.account);
+  if (account != nullptr && !others) OnSuccess(*account, Work::kRecord, lane.region, now);
+}
+
 void Leave(State& state, Entry& entry, Now now) {
   const Lane lane = entry.object.lane;
-  Account* account = state.FindAccount(lane.account);
-  if (account != nullptr && entry.failed_records >= kToldRecords) {
-    OnSuccess(*account, Work::kRecord, lane.region, now);
-  }
+  EndFailedRecords(state, entry, now);
   state.LaneOf(lane).ledger.open.erase(entry.object.sequence);
 }
 

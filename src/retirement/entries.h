@@ -38,7 +38,9 @@ void DropDraft(State& state, LaneState& lane, Now now);
 /// A later write of the object may be seen before the answer of our own; `live`: it was read just
 /// now.
 void TakeVersion(Entry& entry, const std::string& version, bool live);
-/// It is open no more, and its records fail no more (T1).
+/// T1: its records fail no more; that is told once those of no other entry of its lane do.
+void EndFailedRecords(State& state, Entry& entry, Now now);
+/// It is open no more.
 void Leave(State& state, Entry& entry, Now now);
 
 inline constexpr int kToldRecords = 3;  // that fail in a row

@@ -41,6 +41,7 @@ History HistoryOf(SharedOrigin origin, const BatchObject& o, Now now) {
           .sent = o.phase != BatchPhase::kAbandoned,
           .accepted = IsLastCall(o),
           .failed = WasAccepted(o),
+          .by_hand = o.error_code == kClosedByHand,
           .learnt = now.mono};
 }
 
@@ -65,9 +66,20 @@ bool IsLater(const History& a, const History& b) {
   return a.origin && a.origin->lane == b.origin->lane && a.origin->sequence > b.origin->sequence;
 }
 
+/// A status that tells of this entry, which was not known when the status was read, tells of no
+/// orphan.
+void FindOrphan(Target& t, const Lane& lane, uint64_t sequence) {
+  for (const Claim& claim : t.claims) {
+    const Request& r = *claim.request;
+    if (r.lane() == lane && r.members[claim.member].batch == sequence) t.orphan = false;
+  }
+}
+
 /// S5: a call that named the instance ended some time before now; so did what it showed then.
 void LearnResult(State& state, const BatchMember& m, History said) {
   History& past = state.history[m.id];
+  // S8a: nobody saw what came of it; a person who has ended it knows better.
+  if (said.failed && !said.by_hand && m.result == BatchResult::kUnknown) said.accepted = true;
   // Whatever came later, a call that was accepted once is not repeated.
   said.accepted = past.accepted = past.accepted || said.accepted;
   said.failed = past.failed = past.failed || (said.failed && m.result == BatchResult::kUntouched);
@@ -84,6 +96,7 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   const auto found = state.targets.find(m.id);
   if (found == state.targets.end()) return;
   Target& t = found->second;
+  FindOrphan(t, said.origin->lane, said.origin->sequence);
   t.binned_by = said.binned_by;
   Know(state, t, said.origin->from);
   if (m.result == BatchResult::kRetired) {
@@ -124,6 +137,7 @@ void Attach(State& state, LaneState& lane, const BatchObject& object, Now now) {
     }
     t.place == Place::kBatch ? TakeOut(state, t, now) : LeavePlace(state, t);
     CancelLook(t);
+    FindOrphan(t, lane.lane, object.sequence);
     t.place = Place::kBatch;
     t.batch_lane = lane.lane;
     t.batch = object.sequence;
@@ -222,18 +236,16 @@ void OnEndSeen(State& state, Entry& entry, const BatchObject& o, Now now) {
   entry.dirty = false;
 }
 
-/// Its writer got its answer after we had read it.
-void LearnAnswer(Entry& entry, const BatchObject& o) {
-  const bool news = entry.stage == Stage::kCalled && o.phase == BatchPhase::kAccepted &&
-                    entry.object.phase != BatchPhase::kAccepted;
-  if (!news) return;
-  entry.object.phase = o.phase;
+/// S5: its writer got its answer after we had read it, be it that we have ended it meanwhile.
+void LearnAnswer(State& state, Entry& entry, const BatchObject& o, Now now) {
+  const bool over = entry.stage == Stage::kCalled || entry.stage == Stage::kClosed;
+  if (!over || !WasAccepted(o) || WasAccepted(entry.object)) return;
   entry.object.request_id = o.request_id;
   entry.object.answered = o.answered;
-  for (Target* t : entry.targets) {
-    t->accepted = true;
-    t->request_id = CloudRequestId(o.request_id);
-  }
+  if (entry.stage == Stage::kClosed) return AddAcceptance(state, entry, entry.object, now);
+  entry.object.phase = o.phase;
+  for (Target* t : entry.targets) t->request_id = CloudRequestId(o.request_id);
+  LearnAcceptance(state, entry, now);
 }
 
 }  // namespace
@@ -248,7 +260,11 @@ void AddAcceptance(State& state, Entry& entry, BatchObject end, Now now) {
   entry.object = std::move(end);
   entry.stage = Stage::kClosed;
   entry.ended = false;
-  entry.dirty = !entry.recording;
+  entry.dirty = true;
+  // S8a: who saw it untouched did not know that it had been accepted.
+  for (BatchMember& m : entry.object.members) {
+    if (m.result == BatchResult::kUntouched) m.result = BatchResult::kUnknown;
+  }
   LearnClosed(state, entry.object, now);
   ReleaseAll(state, entry, now);
 }
@@ -372,7 +388,7 @@ void OnBatchSeen(State& state, const BatchSeen& event, Now now) {
     const bool older = VersionNumber(o.version) < VersionNumber(entry->object.version);
     if (older && !event.live) return;
     entry->object.close = o.close;
-    LearnAnswer(*entry, o);
+    LearnAnswer(state, *entry, o, now);
     TakeVersion(*entry, o.version, event.live);
     return;
   }
@@ -405,12 +421,16 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   if (lane.ledger.reading == event.sequence) lane.ledger.reading = 0;
   auto& draft = lane.ledger.draft;
   // S3: its deletion is seen before its creation is answered.
-  if (draft && draft->object.sequence == event.sequence) draft->deleted = draft->shown || had_ended;
+  if (draft && draft->object.sequence == event.sequence) {
+    draft->deleted = draft->deleted || draft->shown || had_ended;
+  }
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
   entry->deleted = entry->ended || entry->stage == Stage::kClosed;
   const bool theirs = !IsOurs(state, event.lane) && !entry->recording;
-  if (theirs && (entry->stage == Stage::kCalled || entry->deleted)) {
+  // Of a call that is under way the answer still counts.
+  const bool over = entry->stage == Stage::kCalled || entry->stage == Stage::kClosed;
+  if (theirs && over) {
     ReleaseAll(state, *entry, now);
     return Leave(state, *entry, now);
   }
@@ -422,10 +442,10 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
                       true,
                       "BatchDeleted",
                       "an open entry of the log was deleted; it is written again"});
+    entry->record_after = now.mono;
   }
   entry->object.version.clear();
   entry->dirty = true;
-  entry->record_after = now.mono;
 }
 
 void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now now) {
@@ -470,9 +490,7 @@ void OnNotRecorded(State& state, Entry& entry, const Recorded& event, Now now) {
 }
 
 void OnWritten(State& state, Entry& entry, const Recorded& event, Now now) {
-  const bool failed = std::exchange(entry.failed_records, 0) >= kToldRecords;
-  Account* account = state.FindAccount(event.lane.account);
-  if (failed && account != nullptr) OnSuccess(*account, Work::kRecord, event.lane.region, now);
+  EndFailedRecords(state, entry, now);
   TakeVersion(entry, event.version, false);
   state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
 }
@@ -487,6 +505,7 @@ void OnRecorded(State& state, const Recorded& event, Now now) {
   entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr || entry->stage != Stage::kClosed || entry->dirty) return;
   if (!entry->deleted) KeepClosed(state, entry->object, now);
+  if (entry->deleted) state.LaneOf(event.lane).ledger.closed.erase(event.sequence);
   Leave(state, *entry, now);
 }
 

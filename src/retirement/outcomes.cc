@@ -93,7 +93,8 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   }
   // What an earlier process asked the service, or what its entry left open, is planned anew.
   const bool was_asked = m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying ||
-                         m.state == MemberState::kBlocked;
+                         m.state == MemberState::kBlocked ||
+                         (m.state == MemberState::kWaiting && !IsSeenBy(t, r));
   if (!r.Executes() && was_asked && t.place != Place::kBatch) {
     SetMember(state, r, claim.member, {MemberState::kPending}, now);
   }

@@ -34,6 +34,7 @@ struct History {
   bool sent = false;      // its call may have left
   bool accepted = false;  // its call was accepted, and must not be repeated
   bool failed = false;    // one that was accepted when it was prepaid failed
+  bool by_hand = false;   // a person has ended it
   Mono learnt{};
   std::shared_ptr<const Origin> binned_by{};  // what put it into the bin
 };

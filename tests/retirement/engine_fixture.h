@@ -173,7 +173,7 @@ class EngineTest : public testing::Test {
   Mono wake_ = base::kNever;
   std::vector<Action> actions_;
   BatchObject committed_;
-  int version_ = 20;
+  int version_ = 100;  // of the first list
 };
 
 }  // namespace retirement

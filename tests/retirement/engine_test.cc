@@ -38,7 +38,7 @@ TEST_F(EngineTest, AnEntryThatSomebodyElseWroteIsReadNotCalled) {
   EXPECT_TRUE(Take<ReadBatch>());
   BatchObject foreign = commit->batch;
   foreign.holder = "another";
-  foreign.version = "150";
+  foreign.version = std::to_string(++version_);
   Step(BatchSeen{foreign});
   Wait(seconds{30});
   EXPECT_FALSE(Take<Call>());
@@ -75,7 +75,7 @@ TEST_F(EngineTest, AHoldBetweenCommitAndCallAbandonsTheBatch) {
   const auto commit = Take<Commit>();
   ASSERT_TRUE(commit);
   r.hold = "x=wait";
-  r.version = "99";
+  r.version = "119";
   Step(RequestSeen{r});
   Step(Committed{kLane, 1, Committed::Outcome::kCreated, "120", ""});
   Wait(seconds{5});
@@ -273,7 +273,7 @@ TEST_F(EngineTest, AbsenceUnderOtherCredentialsProvesNothing) {
   Step(CredentialsChanged{"default", "other", "", "", "2"});
   r.spec.suspend = false;
   r.generation = 2;
-  r.version = "90";
+  r.version = "190";
   Step(RequestSeen{r});
   for (int i = 0; i < 20; ++i) {
     Wait(seconds{2});
@@ -336,7 +336,7 @@ TEST_F(EngineTest, AForeignEntryThatComesWhileWeCommitDoesNotBlockTheLane) {
   ASSERT_TRUE(commit);
   BatchObject foreign = commit->batch;
   foreign.holder = "another";
-  foreign.version = "150";
+  foreign.version = std::to_string(++version_);
   foreign.members.resize(1);
   Step(BatchSeen{foreign});
   Step(Committed{kLane, 1, Committed::Outcome::kExists, "", ""});

@@ -190,5 +190,43 @@ TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMore) {
   }
 }
 
+// L1: what waits as a request to retire and has become a dry run is planned.
+TEST_F(RudeCrowdTest, WhatWaitedAndBecameADryRunIsPlanned) {
+  RunsForEver();
+  RequestObject r = Request("r", {Id(1)});
+  r.spec.suspend = true;
+  Start({r});
+  Go(minutes{1});
+  ASSERT_EQ(Told("r").state, MemberState::kWaiting) << WordsOf("r");
+  RequestObject& stored = requests_.at({"team", "r"});
+  stored.spec.mode = Mode::kDryRun;
+  stored.spec.suspend = false;
+  ++stored.generation;
+  stored.version = std::to_string(++version_);
+  Restart();
+  Go(minutes{30});
+  EXPECT_EQ(Told("r").state, MemberState::kPlanned) << WordsOf("r");
+}
+
+// L1: nor does it keep a place from who may act.
+TEST_F(RudeCrowdTest, DryRunsThatAwaitedNothingStarveNobody) {
+  RunsForEver();
+  BatchObject done = Open();
+  done.version = std::to_string(++version_);
+  done.phase = BatchPhase::kAbandoned;
+  std::vector<RequestObject> all;
+  for (int i = 0; i < 33; ++i) {
+    RequestObject r = Request("a" + Id(i), {Id(1)});
+    TellOfACall(r, MemberState::kWaiting, Reason::kAwaitingBatch, 1);
+    r.spec.mode = Mode::kDryRun;
+    ++r.generation;
+    all.push_back(r);
+  }
+  all.push_back(Request("z", {Id(1)}));
+  Start(all, {done});
+  Go(hours{1});
+  EXPECT_EQ(called_.size(), 1u) << WordsOf("z");
+}
+
 }  // namespace
 }  // namespace retirement

@@ -1,38 +1,11 @@
-// An entry whose end somebody else writes while its writer is busy, late, or about to write himself.
+// An entry whose end somebody else writes while its writer is busy, late, or about to write
+// himself.
 #include "retirement/rude_fixture.h"
 
 namespace retirement {
 namespace {
 
-class RudeEndTest : public RudeTest {
- protected:
-  BatchObject& First() { return log_.begin()->second; }
-  /// Somebody writes to the first entry; the version.
-  std::string Write(const std::function<void(BatchObject&)>& change) {
-    change(First());
-    First().version = std::to_string(++version_);
-    Tell(BatchSeen{BatchObject(First())});
-    return First().version;
-  }
-  std::string EndElsewhere(BatchResult result) {
-    return Write([&](BatchObject& b) {
-      b.phase = BatchPhase::kVerified;
-      b.verified = now_.wall;
-      b.members[0].result = result;
-    });
-  }
-  void Drop(const std::string& name) {
-    requests_.erase({"team", name});
-    Tell(RequestGone{{"team", name}});
-  }
-  void RunsForEver() {
-    describe_ = [](const Observe& a) { return All(a, "RUNNING"); };
-    terminate_ = [](const Call&, Answered&) {};
-  }
-  bool GoUntilCalled() {
-    return GoUntil([this] { return called_.size() == 1; }, minutes{1});
-  }
-};
+class RudeEndTest : public RudeTest {};
 
 // S3: an answer that comes after somebody else has seen the call through takes back no end.
 TEST_F(RudeEndTest, ALateAnswerTakesNoEndBack) {
@@ -96,8 +69,8 @@ TEST_F(RudeEndTest, AnEntryThatEndsBeforeItsWriterLearnsOfIt) {
   EXPECT_EQ(log_.size(), 2u);
 }
 
-// S5: an acceptance that is known and not yet recorded is added to an end that does not tell it; who
-// asks for the instance afterwards is not served by a second call.
+// S5: an acceptance that is known and not yet recorded is added to an end that does not tell it;
+// who asks for the instance afterwards is not served by a second call.
 TEST_F(RudeEndTest, AnAcceptanceIsAddedToTheEnd) {
   for (const bool restart : {true, false}) {
     Fresh();
@@ -245,6 +218,50 @@ TEST_F(RudeEndTest, DeletedBeforeItsCreationIsAnswered) {
     EXPECT_TRUE(logged) << "relist " << relist;
     EXPECT_EQ(Told("r").state, MemberState::kRetired);
   }
+}
+
+// T1: three entries of a region that are recorded at the second try are no trouble.
+TEST_F(RudeEndTest, EntriesThatAreRecordedAtTheSecondTry) {
+  Start({Request("r", Ids(1, 300))});
+  lose_records_ = true;
+  ASSERT_TRUE(GoUntil([&] { return called_.size() == 3; }, minutes{1}));
+  Go(milliseconds{200});
+  lose_records_ = false;
+  Go(seconds{5});
+  for (const auto& [seq, e] : engine_.state().lanes.at(kLane).ledger.open) EXPECT_FALSE(e.dirty);
+  bool untrue = false;
+  for (int i = 0; i < 300; ++i) {
+    Go(seconds{1});
+    untrue = untrue || AccountReady().status != ConditionStatus::kTrue;
+  }
+  EXPECT_FALSE(untrue) << WordsOfAccount();
+}
+
+// T1: one entry that needs no record ends no trouble of another.
+TEST_F(RudeEndTest, OneEntryThatLeavesEndsNoTroubleOfAnother) {
+  terminate_ = [&](const Call&, Answered&) {};
+  describe_ = [](const Observe& a) { return All(a, "STOPPING"); };
+  bool run = true;
+  describe_ = [&](const Observe& a) { return All(a, run ? "RUNNING" : "STOPPING"); };
+  Start({Request("r", Ids(1, 200))});
+  lose_records_ = true;
+  ASSERT_TRUE(GoUntil([&] { return called_.size() == 2; }, minutes{1}));
+  run = false;
+  Go(minutes{3});
+  ASSERT_EQ(AccountReady().status, ConditionStatus::kFalse) << WordsOfAccount();
+  Write([&](BatchObject& b) {
+    b.phase = BatchPhase::kVerified;
+    b.verified = now_.wall;
+    b.request_id = "request-id";
+    for (BatchMember& m : b.members) m.result = BatchResult::kUnknown;
+  });
+  bool untrue = false;
+  for (int i = 0; i < 300; ++i) {
+    Go(seconds{1});
+    untrue = untrue || AccountReady().status == ConditionStatus::kTrue;
+  }
+  EXPECT_FALSE(untrue) << "Ready although records still fail";
+  EXPECT_TRUE(log_.rbegin()->second.request_id.empty());
 }
 
 }  // namespace

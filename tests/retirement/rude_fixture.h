@@ -37,6 +37,32 @@ class RudeTest : public SmallWorld {
     }
     return sights;
   }
+  BatchObject& First() { return log_.begin()->second; }
+  /// Somebody writes to the first entry; the version.
+  std::string Write(const std::function<void(BatchObject&)>& change) {
+    change(First());
+    First().version = std::to_string(++version_);
+    Tell(BatchSeen{BatchObject(First())});
+    return First().version;
+  }
+  std::string EndElsewhere(BatchResult result) {
+    return Write([&](BatchObject& b) {
+      b.phase = BatchPhase::kVerified;
+      b.verified = now_.wall;
+      b.members[0].result = result;
+    });
+  }
+  void Drop(const std::string& name) {
+    requests_.erase({"team", name});
+    Tell(RequestGone{{"team", name}});
+  }
+  void RunsForEver() {
+    describe_ = [](const Observe& a) { return All(a, "RUNNING"); };
+    terminate_ = [](const Call&, Answered&) {};
+  }
+  bool GoUntilCalled() {
+    return GoUntil([this] { return called_.size() == 1; }, minutes{1});
+  }
   static Refusal Throttled(const std::string& code) {
     return {Fault::kThrottled, Reason::kNone, code, "slow down", {}};
   }

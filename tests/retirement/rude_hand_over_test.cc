@@ -160,5 +160,39 @@ TEST_F(RudeHandOverTest, TheHistoryOfOthersIsForgotten) {
   EXPECT_LE(engine_.state().targets.size(), 10u);
 }
 
+// L1: a probe whose entry others have ended, and deleted, has ended all the same.
+TEST_F(RudeHandOverTest, AProbeWhoseEntryIsEndedAndDeletedByOthers) {
+  bool fail = true;
+  terminate_ = [&](const Call& c, Answered& a) {
+    if (!fail) return void(gone_.insert(c.ids.begin(), c.ids.end()));
+    a.outcome = Answered::Outcome::kRejected;
+    a.request_id.clear();
+    a.refusal = {Fault::kAccount, Reason::kNone, "AccountUnpaid", "no", {}};
+    if (called_.size() == 2) answer_late_ = minutes{2};
+  };
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([&] { return called_.size() == 2; }, minutes{5}));
+  EditAccount([](AccountObject& a) { a.status.installation = "elsewhere"; });
+  Go(seconds{10});
+  BatchObject& b = log_.rbegin()->second;
+  b.phase = BatchPhase::kVerified;
+  b.members[0].result = BatchResult::kUntouched;
+  b.version = std::to_string(++version_);
+  const uint64_t seq = b.sequence;
+  Tell(BatchSeen{BatchObject(b)});
+  log_.erase({kLane, seq});
+  Tell(BatchGone{kLane, seq});
+  Go(minutes{5});
+  fail = false;
+  {
+    AccountObject& a = accounts_.at("default");
+    a.status.installation = "operator";
+    a.version = std::to_string(++version_);
+    Tell(AccountSeen{AccountObject(a)});
+  }
+  Go(hours{2});
+  EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r") << WordsOfAccount();
+}
+
 }  // namespace
 }  // namespace retirement

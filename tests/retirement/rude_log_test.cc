@@ -20,6 +20,45 @@ TEST_F(RudeLogTest, WhatAListLacksIsNotTheNewestEntry) {
   EXPECT_TRUE(log_.contains({kLane, 1}) || log_.rbegin()->first.second > 2);
 }
 
+// S3: the newest of the lane is kept also while a later one that somebody deleted is not in the
+// log.
+TEST_F(RudeLogTest, WhatIsToBeWrittenAgainIsNotTheNewestEntry) {
+  BatchObject first = Open();
+  first.phase = BatchPhase::kRejected;
+  first.answered = now_.wall;
+  BatchObject second = Open();
+  second.sequence = 2;
+  describe_ = [](const Observe& a) { return All(a, "STOPPING"); };
+  Start({Request("r", {Id(1)})}, {first, second});
+  refuse_commits_ = "no";
+  Go(minutes{1});
+  log_.erase({kLane, 2});
+  Tell(BatchGone{kLane, 2});
+  Go(hours{3});
+  EXPECT_TRUE(log_.contains({kLane, 1}));
+}
+
+// S4: the watch of batches is behind that of requests: the entry of which a status tells comes
+// late.
+TEST_F(RudeLogTest, AnEntryThatComesLateHasNoOrphan) {
+  for (const bool ended : {false, true}) {
+    Fresh();
+    RunsForEver();
+    RequestObject r = Request("r", {Id(1)});
+    TellOfACall(r, MemberState::kVerifying, Reason::kAmbiguous, 1);
+    Start({r});
+    Go(seconds{5});
+    BatchObject entry = Open();
+    entry.version = std::to_string(++version_);
+    if (ended) entry.phase = BatchPhase::kVerified;
+    if (ended) entry.members[0].result = BatchResult::kUntouched;
+    log_[{entry.lane, entry.sequence}] = entry;
+    Tell(BatchSeen{entry});
+    Go(hours{1});
+    EXPECT_EQ(called_.size(), 1u) << ended << WordsOf("r");
+  }
+}
+
 // The log is not opened again by one who did not see its end.
 TEST_F(RudeLogTest, WhatOthersEndedStaysEnded) {
   terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
@@ -235,6 +274,20 @@ TEST_F(RudeLogTest, DestroyGoesOnAfterACrashBeforeItsSecondCall) {
   Start({r}, {first, second});
   Go(hours{1});
   EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r");
+}
+
+// E0: an object that nobody can read has taken the name of an open entry.
+TEST_F(RudeLogTest, AnObjectThatNobodyCanReadInPlaceOfAnEntry) {
+  RunsForEver();
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntilCalled());
+  Go(seconds{10});
+  malformed_ = true;  // somebody replaced it
+  log_.clear();
+  commits_ = 0;
+  Tell(BatchGone{kLane, 1});
+  Go(minutes{1});
+  EXPECT_LE(commits_, 20);
 }
 
 }  // namespace

@@ -191,6 +191,9 @@ class SmallWorld : public EngineTest {
   bool lose_commits_ = false;  // made and shown, but the answer is given up after half a minute
   bool lose_deletes_ = false;
   bool lose_records_ = false;
+  Millis record_time_{20};
+  bool malformed_ = false;  // an object that cannot be read has the name of every entry
+  int commits_ = 0;
   int steps_ = 0;
   int confirms_ = 0;
   std::string restless_{};   // the request that is edited whenever it is read live
@@ -253,7 +256,12 @@ class SmallWorld : public EngineTest {
     In(confirm_time_, done);
   }
   void Do(const Commit& a) {
+    ++commits_;
     Committed done{a.batch.lane, a.batch.sequence, Committed::Outcome::kCreated, "", ""};
+    if (malformed_) {
+      done.outcome = Committed::Outcome::kExists;
+      return In(Millis{20}, done);
+    }
     if (!refuse_commits_.empty() || int64_t(a.batch.sequence) < 1 ||
         a.batch.sequence > kLastSequence) {
       ++refused_commits_;
@@ -300,7 +308,7 @@ class SmallWorld : public EngineTest {
     BatchObject stored = a.batch;
     stored.version = NextVersion();
     log_[{stored.lane, stored.sequence}] = stored;
-    In(Millis{20},
+    In(record_time_,
        Recorded{stored.lane, stored.sequence, true, false, false, stored.version, now_.mono});
     if (shows_entries_) In(Millis{30}, BatchSeen{stored});
   }

@@ -242,10 +242,11 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
     efforts_[call.lane.account].last_accepted = now_;
     efforts_[call.lane.account].refused_with.clear();
   }
-  const bool heard = now_ - created_[entry] < kTimeOut;
+  const Millis after = Fault("late answer", 0.08) ? Delay(60'000) : Delay(300);
+  const bool heard = now_ + after - created_[entry] < kTimeOut;
   if (!fails && heard) Fared(call.lane.account, Activity::kCall, "");
   if (reply.ok()) efforts_[call.lane.account].fortunes[Activity::kCall].failures = 0;
-  Answer(p, answer, Fault("late answer", 0.08) ? Delay(60'000) : Delay(300));
+  Answer(p, answer, after);
 }
 
 /// The first answer counts: the engine ignores one for an entry that is not being called.

@@ -215,6 +215,7 @@ void World::ActOnLog() {
   Trace("delete " + BatchName(lane, sequence));
   if (open) vanished_[it->first] = it->second;
   for (const BatchMember& m : it->second.object.members) orphans_.insert(m.id);
+  deleted_by_hand_[lane] = now_;
   batches_.erase(it);
   ++version_;
   Publish(Kind::kBatch, BatchGone{lane, sequence});

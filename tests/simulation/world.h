@@ -240,6 +240,7 @@ class World : private simulator::Nature {
   std::set<InstanceId> touched_;             // a call of ours executed, or may have
   Mono beyond_until_{};                      // the cloud broke a bound of its own not long ago
   std::set<InstanceId> orphans_;             // of an entry that was deleted by hand
+  std::map<Lane, Mono> deleted_by_hand_;     // when the last one was
   std::set<InstanceId> restored_;            // others took it out of the bin
   std::set<InstanceId> missed_;              // not shown after a call was executed
   std::set<InstanceId> refused_;             // for reasons that end as Failed
