@@ -295,6 +295,8 @@ TEST_F(RudeAccountTest, ALateRefusalOfInstancesEndsNoOutage) {
   ASSERT_TRUE(GoUntil([&] { return called_.size() == 1; }, minutes{1}));
   Put(Request("r", {Id(2)}));
   ASSERT_TRUE(GoUntil([&] { return called_.size() == 3; }, minutes{1}));
+  Go(seconds{1});
+  Edit("r", [](RequestObject& o) { o.spec.suspend = true, ++o.generation; });
   ASSERT_TRUE(GoUntil([&] { return Told("early").state == MemberState::kFailed; }, minutes{1}));
   Go(seconds{20});
   EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse) << WordsOfAccount();
