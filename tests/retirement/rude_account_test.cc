@@ -298,7 +298,7 @@ TEST_F(RudeAccountTest, ALateRefusalOfInstancesEndsNoOutage) {
   Go(seconds{1});
   Edit("r", [](RequestObject& o) { o.spec.suspend = true, ++o.generation; });
   ASSERT_TRUE(GoUntil([&] { return Told("early").state == MemberState::kFailed; }, minutes{1}));
-  Go(seconds{20});
+  Go(minutes{1});
   EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse) << WordsOfAccount();
 }
 
