@@ -17,8 +17,8 @@ constexpr int kBlocked = 2;
 constexpr int kWaits = 3;
 constexpr int kDone = 4;
 
-/// Who may act goes first, then who has not been told anything, then who is blocked and may act
-/// when its cause has gone, then who waits for something of his own.
+/// Who tells of a call goes first, then who may act, then who has not been told anything, then who
+/// is blocked and may act when its cause has gone, then who waits for something of his own.
 int RankOf(const Claim& c) {
   const Request& r = *c.request;
   const MemberStatus& m = MemberOf(c);

@@ -4,7 +4,30 @@
 namespace retirement {
 namespace {
 
-class RudeCrowdTest : public RudeTest {};
+class RudeCrowdTest : public RudeTest {
+ protected:
+  /// A hundred requests of one protected instance; the youngest tells of a call that has ended.
+  std::vector<RequestObject> ToldOfAnEndedCall(MemberState state, Reason reason) {
+    std::vector<RequestObject> requests;
+    for (int i = 0; i < 100; ++i) {
+      requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+      requests.back().created += seconds{i};
+    }
+    TellOfACall(requests.back(), state, reason, 1);
+    describe_ = [](const Observe& a) {
+      std::vector<Sight> sights = All(a, "RUNNING");
+      sights[0].protected_from_termination = true;
+      return sights;
+    };
+    return requests;
+  }
+  BatchObject Ended(const RequestObject& of) {
+    BatchObject entry = Open();
+    entry.phase = BatchPhase::kVerified;
+    entry.members[0] = {Parsed(Id(1)), of.key, of.uid, BatchResult::kUntouched, {}};
+    return entry;
+  }
+};
 
 // E0, T1: very many requests of one instance: everybody is told, and the service is asked once.
 TEST_F(RudeCrowdTest, ACrowdIsToldAndAsksOnce) {
@@ -55,23 +78,9 @@ TEST_F(RudeCrowdTest, ACrowdThatIsBlockedEndsWithItsInstance) {
 
 // L1: who was in a call, and has no place any more, is told how it ended.
 TEST_F(RudeCrowdTest, WhoWasCalledIsToldItsEnd) {
-  std::vector<RequestObject> requests;
-  for (int i = 0; i < 100; ++i) {
-    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
-    requests.back().created += seconds{i};
-  }
-  RequestObject& called = requests.back();
-  TellOfACall(called, MemberState::kVerifying, Reason::kNone, 1);
-  called.spec.expires_at = now_.wall - hours{1};
-  BatchObject entry = Open();
-  entry.phase = BatchPhase::kVerified;
-  entry.members[0] = {Parsed(Id(1)), called.key, called.uid, BatchResult::kUntouched, {}};
-  describe_ = [](const Observe& a) {
-    std::vector<Sight> sights = All(a, "RUNNING");
-    sights[0].protected_from_termination = true;
-    return sights;
-  };
-  Start(requests, {entry});
+  auto requests = ToldOfAnEndedCall(MemberState::kVerifying, Reason::kNone);
+  requests.back().spec.expires_at = now_.wall - hours{1};
+  Start(requests, {Ended(requests.back())});
   Go(hours{1});
   EXPECT_EQ(Told("r99").state, MemberState::kCancelled);
 }
@@ -80,23 +89,10 @@ TEST_F(RudeCrowdTest, WhoWasCalledIsToldItsEnd) {
 TEST_F(RudeCrowdTest, WhoAwaitedAnEntryIsToldItsEnd) {
   for (const bool suspended : {false, true}) {
     Fresh();
-    std::vector<RequestObject> requests;
-    for (int i = 0; i < 100; ++i) {
-      requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
-      requests.back().created += seconds{i};
-    }
-    RequestObject& awaits = requests.back();
-    TellOfACall(awaits, MemberState::kWaiting, Reason::kAwaitingBatch, 1);
-    suspended ? void(awaits.spec.suspend = true) : void(requests[50].hold = "alice=wait");
-    BatchObject entry = Open();
-    entry.phase = BatchPhase::kVerified;
-    entry.members[0] = {Parsed(Id(1)), awaits.key, awaits.uid, BatchResult::kUntouched, {}};
-    describe_ = [](const Observe& a) {
-      std::vector<Sight> sights = All(a, "RUNNING");
-      sights[0].protected_from_termination = true;
-      return sights;
-    };
-    Start(requests, {entry});
+    auto requests = ToldOfAnEndedCall(MemberState::kWaiting, Reason::kAwaitingBatch);
+    requests.back().spec.suspend = suspended;
+    if (!suspended) requests[50].hold = "alice=wait";
+    Start(requests, {Ended(requests.back())});
     Go(hours{1});
     EXPECT_NE(Told("r99").reason, Reason::kAwaitingBatch) << "suspended " << suspended;
   }

@@ -200,16 +200,8 @@ TEST_F(RudeEndTest, AnEntryThatNeedsNoRecordTakesItsTroubleAlong) {
 TEST_F(RudeEndTest, DeletedBeforeItsCreationIsAnswered) {
   for (const bool relist : {true, false}) {
     Fresh();
-    commit_time_ = seconds{1};
     bool logged = true;
-    terminate_ = [&](const Call& c, Answered&) {
-      logged = logged && log_.contains({c.lane, c.sequence});
-      gone_.insert(c.ids.begin(), c.ids.end());
-    };
-    shows_entries_ = false;
-    Start({Request("r", {Id(1)})});
-    ASSERT_TRUE(GoUntil([&] { return log_.size() == 1; }, minutes{1}));
-    shows_entries_ = true;
+    ASSERT_TRUE(GoUntilMadeUnseen(logged));
     Tell(BatchSeen{BatchObject(First())});
     log_.clear();
     ++version_;
@@ -240,7 +232,6 @@ TEST_F(RudeEndTest, EntriesThatAreRecordedAtTheSecondTry) {
 // T1: one entry that needs no record ends no trouble of another.
 TEST_F(RudeEndTest, OneEntryThatLeavesEndsNoTroubleOfAnother) {
   terminate_ = [&](const Call&, Answered&) {};
-  describe_ = [](const Observe& a) { return All(a, "STOPPING"); };
   bool run = true;
   describe_ = [&](const Observe& a) { return All(a, run ? "RUNNING" : "STOPPING"); };
   Start({Request("r", Ids(1, 200))});

@@ -63,6 +63,20 @@ class RudeTest : public SmallWorld {
   bool GoUntilCalled() {
     return GoUntil([this] { return called_.size() == 1; }, minutes{1});
   }
+  /// An entry is made, of which neither the watch nor the answer tells for now; `logged` stays true
+  /// while nothing is called that the log does not have.
+  bool GoUntilMadeUnseen(bool& logged) {
+    commit_time_ = seconds{1};
+    terminate_ = [&](const Call& c, Answered&) {
+      logged = logged && log_.contains({c.lane, c.sequence});
+      gone_.insert(c.ids.begin(), c.ids.end());
+    };
+    shows_entries_ = false;
+    Start({Request("r", {Id(1)})});
+    const bool made = GoUntil([this] { return log_.size() == 1; }, minutes{1});
+    shows_entries_ = true;
+    return made;
+  }
   static Refusal Throttled(const std::string& code) {
     return {Fault::kThrottled, Reason::kNone, code, "slow down", {}};
   }

@@ -125,16 +125,8 @@ TEST_F(RudeWritersTest, ALateAcceptanceOfAPrepaidCallCounts) {
 
 // S3: made and deleted while the watch was away.
 TEST_F(RudeWritersTest, DeletedAndNeverShown) {
-  commit_time_ = seconds{1};
   bool logged = true;
-  terminate_ = [&](const Call& c, Answered&) {
-    logged = logged && log_.contains({c.lane, c.sequence});
-    gone_.insert(c.ids.begin(), c.ids.end());
-  };
-  shows_entries_ = false;
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntil([&] { return log_.size() == 1; }, minutes{1}));
-  shows_entries_ = true;
+  ASSERT_TRUE(GoUntilMadeUnseen(logged));
   log_.clear();
   ++version_;
   List(Kind::kBatch);
@@ -143,16 +135,8 @@ TEST_F(RudeWritersTest, DeletedAndNeverShown) {
 }
 
 TEST_F(RudeWritersTest, DeletedWhileAListIsUnderWay) {
-  commit_time_ = seconds{1};
   bool logged = true;
-  terminate_ = [&](const Call& c, Answered&) {
-    logged = logged && log_.contains({c.lane, c.sequence});
-    gone_.insert(c.ids.begin(), c.ids.end());
-  };
-  shows_entries_ = false;
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntil([&] { return log_.size() == 1; }, minutes{1}));
-  shows_entries_ = true;
+  ASSERT_TRUE(GoUntilMadeUnseen(logged));
   log_.clear();
   ++version_;
   Tell(ResetBegin{{Kind::kBatch, ""}});
@@ -163,16 +147,8 @@ TEST_F(RudeWritersTest, DeletedWhileAListIsUnderWay) {
 }
 
 TEST_F(RudeWritersTest, ADeletionThatIsToldTwice) {
-  commit_time_ = seconds{1};
   bool logged = true;
-  terminate_ = [&](const Call& c, Answered&) {
-    logged = logged && log_.contains({c.lane, c.sequence});
-    gone_.insert(c.ids.begin(), c.ids.end());
-  };
-  shows_entries_ = false;
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntil([&] { return log_.size() == 1; }, minutes{1}));
-  shows_entries_ = true;
+  ASSERT_TRUE(GoUntilMadeUnseen(logged));
   BatchObject b = First();
   b.phase = BatchPhase::kAbandoned;
   b.version = std::to_string(++version_);
