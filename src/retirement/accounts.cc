@@ -381,7 +381,7 @@ bool IsProven(const Account& a, Now now) {
 
 bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& refusal, Now now) {
   LaneState& lane = state.LaneOf(entry.object.lane);
-  const size_t members = entry.targets.size();
+  const size_t members = entry.object.members.size();  // that were called
   const FaultRule& rule = RuleOf(refusal.fault);
   if (!IsRefusedAlike(a, refusal)) a.refused_in_a_row = 0;
   a.refused_code = refusal.code;

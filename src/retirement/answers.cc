@@ -151,9 +151,10 @@ std::vector<Target*> CloseRejected(State& state, Entry& entry) {
   return targets;
 }
 
-/// E1: a single member is decided; of several one is sought.
-void Decide(State& state, const std::vector<Target*>& targets, const Refusal& refusal, Now now) {
-  if (targets.size() > 1) {
+/// E1: who was called alone is decided; of several that were called one is sought.
+void Decide(State& state, const std::vector<Target*>& targets, bool alone, const Refusal& refusal,
+            Now now) {
+  if (!alone) {
     Regroup(state, targets, refusal);
     return ReassessIds(state, IdsOf(targets), now);
   }
@@ -170,9 +171,9 @@ void Decide(State& state, const std::vector<Target*>& targets, const Refusal& re
 }
 
 /// Nothing is wrong with its members; they wait for the breaker, a single probe in turn.
-void WaitForBreaker(State& state, const std::vector<Target*>& targets, const Refusal& refusal,
-                    Now now) {
-  if (targets.size() == 1) {
+void WaitForBreaker(State& state, const std::vector<Target*>& targets, bool alone,
+                    const Refusal& refusal, Now now) {
+  if (alone) {
     Remember(*targets.front(), refusal, now);
     targets.front()->not_before = now.mono + kFirstRetry;
   }
@@ -182,7 +183,7 @@ void WaitForBreaker(State& state, const std::vector<Target*>& targets, const Ref
 void OnRejected(State& state, Account& account, Entry& entry, const Answered& event, Now now) {
   const Refusal& refusal = event.refusal;
   LaneState& lane = state.LaneOf(entry.object.lane);
-  const size_t members = entry.targets.size();
+  const bool alone = entry.object.members.size() == 1;
   entry.object.error_code = refusal.code;
   entry.object.error_message = refusal.message;
   if (EndsDryRun(entry, refusal)) {
@@ -203,11 +204,11 @@ void OnRejected(State& state, Account& account, Entry& entry, const Answered& ev
     const bool of_account = RuleOf(refusal.fault).about == About::kAccount ||
                             RuleOf(refusal.fault).about == About::kLane ||
                             refusal.fault == Fault::kSplit;
-    if (members > 1 || of_account) return WaitForBreaker(state, targets, refusal, now);
+    if (!alone || of_account) return WaitForBreaker(state, targets, alone, refusal, now);
   } else if (!IsProven(account, now)) {
     CountFutile(lane.ledger, now);
   }
-  Decide(state, targets, refusal, now);
+  Decide(state, targets, alone, refusal, now);
 }
 
 /// Nothing was looked at: the same entry may be sent again while its signature lasts.

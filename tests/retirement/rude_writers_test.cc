@@ -96,6 +96,39 @@ TEST_F(RudeWritersTest, AnAcceptanceIsAddedThoughARecordIsUnderWay) {
   EXPECT_FALSE(First().request_id.empty()) << "the acceptance is lost";
 }
 
+// E1: what a call of two was refused for is not the fault of the one that is left in its entry.
+TEST_F(RudeWritersTest, ARefusalIsAboutAllThatWereCalled) {
+  RunsForEver();
+  terminate_ = [&](const Call& c, Answered& a) {
+    if (called_.size() == 1) answer_late_ = seconds{10};
+    if (std::count(c.ids.begin(), c.ids.end(), Parsed(Id(1))) == 0) {
+      gone_.insert(c.ids.begin(), c.ids.end());
+      return;
+    }
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "m", {}};
+  };
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights;
+    for (const InstanceId id : a.ids) {
+      if (!gone_.contains(id)) sights.push_back(Is(id, "RUNNING"));
+    }
+    return sights;
+  };
+  Start({Request("r", {Id(1), Id(2)})});
+  ASSERT_TRUE(GoUntilCalled());
+  ASSERT_EQ(called_[0].ids.size(), 2u);
+  BatchObject other = Open();
+  other.sequence = 5;
+  other.holder = "theirs";
+  other.version = std::to_string(++version_);
+  log_[{other.lane, 5}] = other;
+  Tell(BatchSeen{other});
+  Go(minutes{10});
+  EXPECT_EQ(CallsOf(2), 2);
+  EXPECT_EQ(Retired("r"), 1);
+}
+
 // S8a: of a prepaid instance, too; who saw it untouched did not know.
 TEST_F(RudeWritersTest, ALateAcceptanceOfAPrepaidCallCounts) {
   for (const bool ended : {false, true}) {
