@@ -190,7 +190,7 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   // S5: a call of which only a status tells may have been accepted. Who asked before that was told
   // did not mean it.
   const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t);
-  if (t.orphan && (t.sight.terminated_last || !IsPrepaid(t)) && !asked) {
+  if (t.orphan && !asked) {
     return Refused(
         Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
         "its RetirementBatch was deleted, and the call that it stood for may have been accepted; "

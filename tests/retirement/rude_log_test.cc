@@ -107,22 +107,26 @@ TEST_F(RudeLogTest, TheLogOfAnotherInstallationIsLeftToIt) {
   EXPECT_EQ(engine_.state().lanes.at(kLane).ledger.open.size(), 0u);
 }
 
-// S5: the record of a call was deleted; only a person, told of it, may have it called again.
-TEST_F(RudeLogTest, APostpaidOrphanWaitsForAPerson) {
-  for (const auto& [state, reason] : {std::pair(MemberState::kSubmitted, Reason::kNone),
-                                      std::pair(MemberState::kVerifying, Reason::kNone),
-                                      std::pair(MemberState::kWaiting, Reason::kAmbiguous)}) {
-    Fresh();
-    RequestObject r = Request("r", {Id(1)});
-    TellOfACall(r, state, reason, 1);
-    r.requested_at = "before anybody was told";
-    Start({r});
-    Go(minutes{20});
-    EXPECT_TRUE(called_.empty()) << ToString(state);
-    EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
-    Edit("r", [](RequestObject& o) { o.requested_at = "now"; });
-    Go(minutes{2});
-    EXPECT_EQ(called_.size(), 1u) << ToString(state);
+// S5, S8a: the record of a call was deleted; only a person, told of it, may have it called again.
+// An answer that leaves out the last operation proves nothing.
+TEST_F(RudeLogTest, AnOrphanWaitsForAPerson) {
+  for (const std::string_view charge : {std::string_view("POSTPAID_BY_HOUR"), kPrepaid}) {
+    for (const auto& [state, reason] : {std::pair(MemberState::kSubmitted, Reason::kNone),
+                                        std::pair(MemberState::kVerifying, Reason::kNone),
+                                        std::pair(MemberState::kWaiting, Reason::kAmbiguous)}) {
+      Fresh();
+      describe_ = [&](const Observe& a) { return All(a, "RUNNING", charge); };
+      RequestObject r = Request("r", {Id(1)});
+      TellOfACall(r, state, reason, 1);
+      r.requested_at = "before anybody was told";
+      Start({r});
+      Go(minutes{20});
+      EXPECT_TRUE(called_.empty()) << charge << ToString(state);
+      EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
+      Edit("r", [](RequestObject& o) { o.requested_at = "now"; });
+      Go(minutes{2});
+      EXPECT_EQ(called_.size(), 1u) << charge << ToString(state);
+    }
   }
 }
 
