@@ -160,7 +160,8 @@ void FlushAccounts(State& state, Now now) {
       continue;
     }
     // Before the credentials were read once there is nothing new to say but the claim.
-    if (!a.credentials_read && a.object.status.installation == state.config.installation) continue;
+    const bool ours = a.object.status.installation == state.config.installation;
+    if (!a.credentials_read && a.object.errors.empty() && ours) continue;
     AccountStatus status = RenderAccount(state, a, now);
     const uint64_t fingerprint = FingerprintOf(status);
     if (fingerprint == a.observed_fingerprint) continue;

@@ -346,10 +346,12 @@ bool MeetsEverything(const Account& a, const Refusal& refusal, size_t members, N
   return !proven && a.refused_in_a_row >= kRefusedAlike && (members > 1 || a.refused_in_a_row > 3);
 }
 
-void HealCalls(State& state, Account& a, LaneState& lane, Now now) {
-  if (!a.calls_breaker.open() && !lane.breaker.open()) return;
-  a.calls_breaker.Heal();
-  lane.breaker.Heal();
+/// A call that was sent then got through.
+void HealCalls(State& state, Account& a, LaneState& lane, Mono sent, Now now) {
+  const bool held_back = a.calls_breaker.open() || lane.breaker.open();
+  a.calls_breaker.OnWorked(sent);
+  lane.breaker.OnWorked(sent);
+  if (!held_back || a.calls_breaker.open() || lane.breaker.open()) return;
   TouchAccount(a, now);
   RefreshAccount(state, a.object.name, now);
 }
@@ -397,7 +399,7 @@ bool OnCallRefused(State& state, Account& a, const Entry& entry, const Refusal& 
   if (refusal.fault == Fault::kCredentials) AskCredentials(state, a, now);
   // Who looked at the instances refuses neither the account nor the region.
   if (rule.about == About::kInstance) {
-    HealCalls(state, a, lane, now);
+    HealCalls(state, a, lane, entry.sent_at, now);
     return false;
   }
   if (rule.about == About::kLane) {
@@ -419,12 +421,7 @@ void OnCallAccepted(State& state, Account& a, LaneState& lane, Mono sent, Now no
 
 void OnCallWorked(State& state, Account& a, LaneState& lane, Mono sent, Now now) {
   OnEffect(a, lane.lane.region, sent, now);
-  const bool held_back = a.calls_breaker.open() || lane.breaker.open();
-  a.calls_breaker.OnWorked(sent);
-  lane.breaker.OnWorked(sent);
-  if (!held_back || a.calls_breaker.open() || lane.breaker.open()) return;
-  TouchAccount(a, now);
-  RefreshAccount(state, a.object.name, now);
+  HealCalls(state, a, lane, sent, now);
 }
 
 void ProbeNow(State& state, Account& a, Now now) {
@@ -514,11 +511,14 @@ bool WaitsForCredentials(const Account& a) {
          (a.credential.empty() || a.credentials_breaker.open());
 }
 
+constexpr Millis kProbeSearch = seconds{10};
+
 /// A breaker whose probe is due sends a look of its own when nothing else wants to look.
 void ProbeCredentials(State& state, Account& a, Now now) {
   if (!a.credentials_breaker.open() || a.credential.empty() || IsForeign(state, a)) return;
-  if (LooksAllowedAt(a, now) > now.mono) return;
+  if (LooksAllowedAt(a, now) > now.mono || a.probe_after > now.mono) return;
   const auto probe = AnyTarget(state, a);
+  a.probe_after = probe ? Mono{} : now.mono + kProbeSearch;
   if (!probe) return;
   a.describe.TryTake(now.mono);
   a.credentials_breaker.OnSend();
@@ -545,8 +545,8 @@ Mono NextAccountWake(const State& state, Now now) {
     next = std::min(next, NextTrouble(state, a));
     if (!WaitsForCredentials(a)) continue;
     next = std::min(next, std::max(now.mono, a.credentials_asked + kCredentialsAge));
-    if (a.credentials_breaker.open() && !IsForeign(state, a) && AnyTarget(state, a)) {
-      next = std::min(next, LooksAllowedAt(a, now));
+    if (a.credentials_breaker.open() && !IsForeign(state, a)) {
+      next = std::min(next, std::max(a.probe_after, LooksAllowedAt(a, now)));
     }
   }
   return next;

@@ -5,6 +5,7 @@
 
 #include "retirement/accept.h"
 #include "retirement/accounts.h"
+#include "retirement/claims.h"
 #include "retirement/commits.h"
 #include "retirement/entries.h"
 #include "retirement/members.h"
@@ -213,6 +214,12 @@ std::optional<Wall> AgeingTime(const State& state, Now now) {
   return std::min(*service, now.wall);
 }
 
+bool WasInVain(const History& past) {
+  const bool retired =
+      past.result == BatchResult::kRetired || past.result == BatchResult::kRecycled;
+  return (past.accepted || past.failed) && !retired;
+}
+
 /// What statuses tell of unended calls: as long as they do, the entry that knows the end is kept.
 std::set<uint64_t> AwaitedIn(const State& state, const Lane& lane) {
   std::set<uint64_t> awaited;
@@ -221,6 +228,12 @@ std::set<uint64_t> AwaitedIn(const State& state, const Lane& lane) {
     for (const MemberStatus& m : r->members) {
       if (IsUnended(m)) awaited.insert(m.batch);
     }
+  }
+  // S5: a call that was accepted in vain bears weight as long as somebody names its instance.
+  for (const auto& [id, t] : state.targets) {
+    const auto past = state.history.find(id);
+    if (past == state.history.end() || !IsNamed(t) || !WasInVain(past->second)) continue;
+    if (past->second.origin->lane == lane) awaited.insert(past->second.origin->sequence);
   }
   return awaited;
 }

@@ -55,6 +55,8 @@ Finish Gone(const Target& t) {
 }
 
 constexpr const char* kAbsent = "it is not listed any more; absence is believed after five minutes";
+constexpr const char* kTooLate =
+    "the answers of DescribeInstances take so long that what they show is too old to call on";
 constexpr const char* kManyAbsent =
     "it is not listed any more, like many others of this account at once; if that is right, "
     "annotate cvm-retirement.dev/requestedAt, else it is believed after half an hour";
@@ -122,9 +124,11 @@ std::optional<Finish> PresentObstacle(const Target& t, const Wanted& w) {
   }
   if (prepaid ? w.intent.prepaid == PrepaidPolicy::kRefuse
               : w.intent.postpaid == PostpaidPolicy::kRefuse) {
-    return Refused(
+    Finish refused = Refused(
         Reason::kChargeTypeRefused, MemberState::kFailed,
         "spec.termination refuses instances of charge type " + std::string(t.sight.charge.view()));
+    refused.by_intent = true;
+    return refused;
   }
   if (t.sight.state == "LAUNCH_FAILED") {
     return Refused(Reason::kNotReturnable, MemberState::kFailed,
@@ -278,7 +282,10 @@ Verdict Judge(const Target& t, const Wanted& w, Now now) {
   if (!t.present && now.mono > t.seen_at + kLongestAbsenceGap) return LookAt{now.mono};
   if (!t.present) return JudgeAbsent(t, w, now);
   // Fresh enough to last until the call, or a full queue of stale ones would turn in a circle.
-  if (now.mono + w.ahead >= FreshUntil(t)) return LookAt{now.mono};
+  if (now.mono + w.ahead >= FreshUntil(t)) {
+    if (t.stale_looks < kRefusedAlike) return LookAt{now.mono};
+    return LookAt{now.mono, Reason::kServiceError, kTooLate};
+  }
   return JudgePresent(t, w, now);
 }
 

@@ -27,6 +27,7 @@ struct Finish {
   Reason reason = Reason::kNone;
   std::string message{};
   BatchResult result = BatchResult::kNone;
+  bool by_intent = false;  // the termination that is wanted refuses its charge type
 };
 using Verdict = std::variant<LookAt, Pack, Finish>;
 
@@ -81,7 +82,7 @@ bool ShowsNewTermination(const Target& target);
 uint64_t SightPrint(const Sight& sight);
 /// From when on a look shows what the last call did.
 Mono SettledAt(const Target& target);
-/// The last sight is not too old to justify a call at `now`.
+/// Until when the last sight justifies a call.
 Mono FreshUntil(const Target& target);
 
 }  // namespace retirement

@@ -72,6 +72,19 @@ void ShowDuplicates(State& state, Target& t, Now now) {
   }
 }
 
+MemberChange ExpiredAs(const Target& t, const MemberStatus& m) {
+  if (t.orphan && IsUnended(m)) {
+    return {MemberState::kBlocked, Reason::kVerifyDeadlineExceeded,
+            "its RetirementBatch was deleted, and the call that it stood for may have been "
+            "accepted before spec.expiresAt; it is not called again"};
+  }
+  const bool called = m.attempts > 0 || IsUnended(m);
+  return {MemberState::kCancelled, Reason::kExpired,
+          called ? "called before its expiry without reaching what was asked for; nothing more is "
+                   "called"
+                 : "not called before its expiry"};
+}
+
 void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   Request& r = *claim.request;
   const MemberStatus& m = MemberOf(claim);
@@ -100,8 +113,7 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   }
   if (IsFinal(m.state)) return;
   if (r.Executes() && r.not_permitted.reason == "Expired") {
-    SetMember(state, r, claim.member,
-              {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
+    SetMember(state, r, claim.member, ExpiredAs(t, m), now);
     return;
   }
   if (r.Executes()) {
@@ -113,6 +125,7 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
     return;
   }
   if (!IsSeenBy(t, r)) return;
+  if (t.present && (t.sight.charge.empty() || t.sight.state.empty())) return;
   const MemberSpec& spec = r.spec.members[claim.member];
   const Account* account = state.FindAccount(r.spec.account);
   Wanted wanted;
@@ -143,11 +156,18 @@ void Give(State& state, const Claim& claim, const Target& t, const Finish& finis
             now);
 }
 
-/// Whoever is blocked by the intent of another gets the outcome that is what it wants, too.
+/// Blocked by the intent of another, or by a call of ours that has outlived its request: it may
+/// not act, yet may reach what it wants.
+bool AwaitsOutcome(const Claim& claim) {
+  const MemberStatus& m = MemberOf(claim);
+  const bool outlived = m.state == MemberState::kBlocked &&
+                        m.reason == Reason::kVerifyDeadlineExceeded &&
+                        claim.request->not_permitted.reason == "Expired";
+  return InSpec(claim) && (outlived || IsDuplicateBlock(m));
+}
+
 bool IsReached(const Claim& claim, const Finish& finish) {
-  if (!InSpec(claim) || !claim.request->Executes() || !IsDuplicateBlock(MemberOf(claim))) {
-    return false;
-  }
+  if (!claim.request->Executes() || !AwaitsOutcome(claim)) return false;
   if (finish.result == BatchResult::kRecycled) {
     return claim.request->spec.intent.prepaid == PrepaidPolicy::kRecycle;
   }
@@ -157,9 +177,8 @@ bool IsReached(const Claim& claim, const Finish& finish) {
 /// The owner wanted it destroyed, but a milder request is alive: its goal is reached, not ours.
 bool StopsShort(const Request& r, const Finish& finish) {
   const Intent& intent = r.spec.intent;
-  if (finish.reason == Reason::kChargeTypeRefused && intent.prepaid != PrepaidPolicy::kRefuse &&
-      intent.postpaid != PostpaidPolicy::kRefuse &&
-      finish.message.find("api.method") == std::string::npos) {
+  if (finish.by_intent && intent.prepaid != PrepaidPolicy::kRefuse &&
+      intent.postpaid != PostpaidPolicy::kRefuse) {
     return true;
   }
   return finish.state == MemberState::kRecycled && r.spec.intent.prepaid == PrepaidPolicy::kDestroy;
@@ -248,9 +267,7 @@ std::optional<NextSight> ShowReached(State& state, Target& t, Now now) {
   std::optional<NextSight> next;
   std::optional<NextSight> blind;  // L1: whose account cannot look is in nobody's way
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
-    if (!IsDuplicateBlock(MemberOf(claim)) || !InSpec(claim) || !claim.request->IsAccepted()) {
-      continue;
-    }
+    if (!AwaitsOutcome(claim) || !claim.request->IsAccepted()) continue;
     Wanted wanted = WantedIn(state, claim.request->lane());
     wanted.intent = claim.request->spec.intent;
     const Verdict verdict = Judge(t, wanted, now);

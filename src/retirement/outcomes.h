@@ -11,6 +11,9 @@ namespace retirement {
 /// The others share the owner's obstacle or wait for it; they are blocked when they want something
 /// else.
 void ShowDuplicates(State& state, Target& target, Now now);
+/// What a member becomes when its request expires. S5: a call of which only its status tells is not
+/// forgotten with it.
+MemberChange ExpiredAs(const Target& target, const MemberStatus& member);
 /// A claim that may not act: it shows what it would do (DryRun), or waits.
 void ShowIdle(State& state, Target& target, const Claim& claim, Now now);
 /// What a dry run that asked the service found: "" for nothing that would stop it.

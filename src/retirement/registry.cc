@@ -11,6 +11,7 @@
 #include "retirement/entries.h"
 #include "retirement/members.h"
 #include "retirement/outbox.h"
+#include "retirement/outcomes.h"
 #include "retirement/sights.h"
 #include "retirement/status.h"
 #include "retirement/targets.h"
@@ -128,7 +129,9 @@ void TakeSpec(Request& r, const RequestObject& o) {
 
 /// S8: what the member of a status was seen with counts as seen.
 void RestoreSight(State& state, const Request& r, const MemberStatus& m, const Account& account) {
-  if (r.seen_with.empty() || m.charge.empty()) return;
+  // Of those that are done the status does not tell who saw them.
+  const bool done = IsFinal(m.state) && m.state != MemberState::kBlocked;
+  if (r.seen_with.empty() || m.charge.empty() || done) return;
   Know(state, TargetOf(state, m.id),
        state.identities.Named(r.spec.region, r.seen_with, account.object.spec.endpoint));
 }
@@ -218,6 +221,7 @@ void AdmitOrDismiss(State& state, Request& r, const Account* account, Now now) {
   if (account != nullptr && !r.admitted) Admit(state, r, *account, now);
   if (account != nullptr || !r.admitted) return;
   r.admitted = false;
+  r.seen_with = SeenWith(Render(state, r, now));  // as of now, not as it was read
   RemoveClaims(state, r, now);
   ForgetWhatItSaid(state, r);
 }
@@ -298,7 +302,7 @@ bool Consents(const MemberStatus& m, bool decides) {
 
 /// "Look again": Blocked and Failed members are observed at once. Whether somebody asked.
 bool LookAgain(State& state, Request& r, Now now) {
-  if (r.requested_at == r.handled_requested_at || !r.admitted) return false;
+  if (r.requested_at == r.handled_requested_at || !r.admitted || !state.restored) return false;
   r.handled_requested_at = r.requested_at;
   Touch(state, r, Urgency::kQuiet, now);
   if (Account* account = state.FindAccount(r.spec.account)) ProbeNow(state, *account, now);
@@ -327,8 +331,7 @@ void Expire(State& state, Request& r, Now now) {
     const MemberState s = r.members[i].state;
     if (s != MemberState::kPending && s != MemberState::kWaiting) continue;
     if (!r.Executes()) continue;
-    SetMember(state, r, i,
-              {MemberState::kCancelled, Reason::kExpired, "not started before its expiry"}, now);
+    SetMember(state, r, i, ExpiredAs(TargetOf(state, r.members[i].id), r.members[i]), now);
   }
 }
 
@@ -446,7 +449,7 @@ void Refresh(State& state, Request& r, Now now) {
   r.not_accepted = accepted;
   r.not_permitted = permitted;
   AdmitOrDismiss(state, r, accepted.reason.empty() ? account : nullptr, now);
-  if (could != r.IsPermitted()) Rerank(state, r);
+  if (could != r.IsPermitted() || changed) Rerank(state, r);
   if (permitted.reason == "Expired") Expire(state, r, now);
   Rearm(state, r, now);
   UpdatePhase(state, r);
@@ -486,7 +489,13 @@ void DriveRefreshes(State& state, Now now) {
     Request* r = state.FindRequest(key);
     if (r == nullptr || !std::exchange(r->queued, false)) continue;
     done += r->members.size();
-    r->swept ? OnRequestGone(state, key, now) : Refresh(state, *r, now);
+    if (r->swept) {
+      OnRequestGone(state, key, now);
+      continue;
+    }
+    Refresh(state, *r, now);
+    // What was asked before it was let in, or before all was known.
+    if (LookAgain(state, *r, now)) Refresh(state, *r, now);
   }
 }
 
@@ -534,9 +543,9 @@ void OnRequestSeen(State& state, const RequestSeen& event, Now now) {
     r->epoch = epoch;
     // An older view than that of our own last write: the watch will catch up.
     if (VersionNumber(o.version) < VersionNumber(r->version)) return;
-    const bool stood = r->deleting || !r->hold.empty();
+    const std::pair stood(r->deleting, r->hold.empty());
     TakeMetadata(*r, o);
-    if (stood != (r->deleting || !r->hold.empty())) Rerank(state, *r);
+    if (stood != std::pair(r->deleting, r->hold.empty())) Rerank(state, *r);
     if (std::exchange(r->conflicted, false)) Touch(state, *r, Urgency::kNow, now);
     if (!r->writing && IsToldByOthers(state, *r)) {
       Adopt(state, *r, o, now);

@@ -160,6 +160,7 @@ struct Account {
   int refused_looks = 0;          // in a row
   uint32_t look_groups_from = 0;  // older groups of looks are undone
   size_t probe_turn = 0;
+  Mono probe_after{};           // none of its instances was found to probe with
   bool dry_run_proven = false;  // the service answered DryRunOperation since the last edit
   ServiceClock clock{};
   Millis clock_ahead{0};         // our clock, of the service's, in whole minutes

@@ -97,6 +97,8 @@ void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Targ
   t.look_denied = false;
   t.look_group = 0;
   t.seen_at = event.sent;
+  const bool stale = sight && now.mono + kCommitAhead + kFenceMargin >= FreshUntil(t);
+  t.stale_looks = stale ? uint8_t(std::min(t.stale_looks + 1, 100)) : 0;
   t.seen_lane = event.lane;
   t.seen_from = from;
   ShowCharge(t);

@@ -137,6 +137,7 @@ struct Target {
   uint32_t group = 0;        // it is called together with this group only: the search for offenders
   Mono verify_until{};       // an accepted call should have shown by then
   bool look_denied = false;  // DescribeInstances refuses it alone
+  uint8_t stale_looks = 0;   // in a row: what they showed was too old when it came
   uint32_t look_group = 0;   // it is looked at together with this group only
 };
 

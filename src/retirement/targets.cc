@@ -17,23 +17,33 @@
 namespace retirement {
 namespace {
 
-/// L1: a claim whose account cannot look, or is served by somebody else, is in nobody's way.
+/// L1: a claim whose account cannot look, is served by somebody else, or whose looks are refused,
+/// is in nobody's way.
 const Claim* FirstThatLooks(State& state, const Target& t,
                             bool (*wants)(const Target&, const Claim&), Now now) {
   const Claim* blind = nullptr;
+  const Claim* refused = nullptr;
   for (const Claim& claim : t.claims) {
     if (!wants(t, claim)) continue;
-    if (MayLookFor(state, *claim.request, now)) return &claim;
-    if (blind == nullptr) blind = &claim;
+    const bool looks = MayLookFor(state, *claim.request, now);
+    if (looks && state.LaneOf(claim.request->lane()).refused_looks == 0) return &claim;
+    const Claim*& kept = looks ? refused : blind;
+    if (kept == nullptr) kept = &claim;
   }
-  return blind;
+  return refused ? refused : blind;
+}
+
+/// An answer that left out what it is.
+bool IsBlank(const Target& t) {
+  return t.present && (t.sight.charge.empty() || t.sight.state.empty());
 }
 
 /// A request that waits or plans needs to have seen each instance once; how long ago is no matter.
 bool NeedsASight(const Target& t, const Claim& claim) {
   if (!InSpec(claim) || !claim.request->IsAccepted()) return false;
   // Two lanes may take turns with one id, so a waiting member is known to have been seen.
-  return MemberOf(claim).state == MemberState::kPending && !IsSeenBy(t, *claim.request);
+  return MemberOf(claim).state == MemberState::kPending &&
+         (!IsSeenBy(t, *claim.request) || (!claim.request->Executes() && IsBlank(t)));
 }
 
 void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
@@ -68,10 +78,15 @@ void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose 
 Lane LookLane(const State& state, const Target& t) {
   const auto account = state.accounts.find(t.batch_lane.account);
   if (account != state.accounts.end() && account->second.exists) return t.batch_lane;
+  const Claim* blind = nullptr;
   for (const Claim& claim : t.claims) {
-    if (claim.request->spec.region == t.batch_lane.region) return claim.request->lane();
+    if (claim.request->spec.region != t.batch_lane.region) continue;
+    const auto other = state.accounts.find(claim.request->spec.account);
+    const bool looks = other != state.accounts.end() && other->second.not_ready.reason.empty();
+    if (looks) return claim.request->lane();
+    if (blind == nullptr) blind = &claim;
   }
-  return t.batch_lane;
+  return blind ? blind->request->lane() : t.batch_lane;
 }
 
 /// A look at a target in a batch keeps its place there.
@@ -118,6 +133,7 @@ MemberChange Queued(State& state, const Target& t, const Pack& pack) {
 /// E1: a call that ended for good need not be made again to know how it ends.
 std::optional<Finish> EndedBefore(const Target& t, const Request& r, Now now) {
   if (!t.ended || now.mono >= t.not_before) return std::nullopt;
+  if (!t.present || now.mono > t.seen_at + kSightAge) return std::nullopt;
   if (t.ended->intent != r.spec.intent || t.ended->lane != r.lane()) return std::nullopt;
   return Finish{
       .state = MemberState::kFailed, .reason = t.ended->reason, .message = t.ended->message};
@@ -174,7 +190,8 @@ void AwaitChange(State& state, Target& t, Now now) {
   }
   if (reached) return LookIn(state, t, reached->lane, reached->due, Looks::Purpose::kKnow);
   const Claim* blind = FirstThatLooks(state, t, NeedsASight, now);
-  blind ? LookIn(state, t, blind->request->lane(), now.mono, Looks::Purpose::kKnow)
+  const Mono soon = IsBlank(t) ? std::max(now.mono, t.seen_at + kLongestLook) : now.mono;
+  blind ? LookIn(state, t, blind->request->lane(), soon, Looks::Purpose::kKnow)
         : LeavePlace(state, t);
 }
 
@@ -289,6 +306,18 @@ Wanted WantedOf(State& state, const Target& t) {
   return wanted;
 }
 
+namespace {
+
+/// A plan elsewhere need not wait for an owner that waits for a person, or for the instance.
+bool MayBeInterrupted(const Target& t, const Claim& owner) {
+  const MemberStatus& m = MemberOf(owner);
+  if (m.state == MemberState::kBlocked) return true;
+  return m.state == MemberState::kWaiting && m.reason != Reason::kNone && t.present &&
+         t.place == Place::kLook;
+}
+
+}  // namespace
+
 void Reassess(State& state, Target& t, Now now) {
   if (!state.Synced()) return;
   if (t.place == Place::kBatch) {
@@ -314,12 +343,12 @@ void Reassess(State& state, Target& t, Now now) {
   if (t.owner) {
     ReassessOwned(state, t, owner, now);
     ShowDuplicates(state, t, now);
-    // A plan elsewhere need not wait for an owner that waits for a person.
-    if (MemberOf(owner).state != MemberState::kBlocked) return;
+    if (!MayBeInterrupted(t, owner)) return;
   }
   const Claim* plan = FirstThatLooks(state, t, NeedsASight, now);
   if (plan != nullptr && MayLookFor(state, *plan->request, now)) {
-    const Mono due = t.look_denied ? std::max(now.mono, t.not_before) : now.mono;
+    Mono due = t.look_denied ? std::max(now.mono, t.not_before) : now.mono;
+    if (IsBlank(t)) due = std::max(due, t.seen_at + kLongestLook);
     return LookIn(state, t, plan->request->lane(), due, Looks::Purpose::kKnow);
   }
   if (!t.owner) AwaitChange(state, t, now);

@@ -302,6 +302,25 @@ TEST_F(RudeAccountTest, ALateRefusalOfInstancesEndsNoOutage) {
   EXPECT_EQ(AccountReady().status, ConditionStatus::kFalse) << WordsOfAccount();
 }
 
+// E0: nor does it close a breaker that tripped after its call.
+TEST_F(RudeAccountTest, ALateRefusalOfInstancesClosesNoBreaker) {
+  terminate_ = [&](const Call&, Answered& a) {
+    a.outcome = Answered::Outcome::kRejected;
+    a.refusal = {Fault::kAccount, Reason::kNone, "InvalidAccount.UnpaidOrder", "pay first", {}};
+    if (called_.size() > 1) return;
+    a.refusal = {Fault::kFinal, Reason::kNotReturnable, "FailedOperation.Unreturnable", "no", {}};
+    answer_late_ = seconds{10};
+  };
+  Start({Request("early", {Id(1)})});
+  ASSERT_TRUE(GoUntilCalled());
+  Put(Request("r", {Id(2)}));
+  const auto& breaker = engine_.state().accounts.at("default").calls_breaker;
+  ASSERT_TRUE(GoUntil([&] { return breaker.open(); }, seconds{9}));
+  ASSERT_NE(Told("early").state, MemberState::kFailed);
+  ASSERT_TRUE(GoUntil([&] { return Told("early").state == MemberState::kFailed; }, minutes{1}));
+  EXPECT_TRUE(breaker.open());
+}
+
 // E0: who is blocked by another intent in two regions has neither looked at without end.
 TEST_F(RudeAccountTest, BlockedRequestsOfTwoRegionsLookSeldom) {
   account_.spec.regions = {kLane.region, "ap-beijing"};
