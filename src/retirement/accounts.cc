@@ -511,8 +511,6 @@ bool WaitsForCredentials(const Account& a) {
          (a.credential.empty() || a.credentials_breaker.open());
 }
 
-constexpr Millis kProbeSearch = seconds{10};
-
 /// A breaker whose probe is due sends a look of its own when nothing else wants to look.
 void ProbeCredentials(State& state, Account& a, Now now) {
   if (!a.credentials_breaker.open() || a.credential.empty() || IsForeign(state, a)) return;

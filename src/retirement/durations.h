@@ -68,6 +68,8 @@ inline constexpr base::Millis kFirstRefused = minutes{5};
 inline constexpr base::Millis kLongestProbe = hours{2};
 // A breaker that nobody has probed for so long after it could is forgotten.
 inline constexpr base::Millis kBreakerIdle = minutes{5};
+// Without any instance of its account to probe with, one is sought so often.
+inline constexpr base::Millis kProbeSearch = seconds{10};
 // Commits of a lane without success are so far apart, doubling.
 inline constexpr base::Millis kFirstFutile = seconds{1};
 inline constexpr base::Millis kLongestFutile = minutes{5};
