@@ -139,6 +139,10 @@ std::optional<Claim> Unseat(Crowd& crowd, const Request& r) {
 
 }  // namespace
 
+void DecideAnew(State& state, Target& t) {
+  if (!std::exchange(t.again, true)) state.again.push_back(t.id);
+}
+
 void Balance(State& state, Target& t) {
   if (!t.crowd) return;
   Crowd& crowd = *t.crowd;
@@ -159,7 +163,7 @@ void Balance(State& state, Target& t) {
     t.claims.push_back(*Unseat(crowd, *best->request));
     changed = true;
   }
-  if (changed) state.again.push_back(t.id);
+  if (changed) DecideAnew(state, t);
   if (crowd.waiting.empty()) t.crowd.reset();
 }
 
@@ -207,7 +211,7 @@ void OnMemberChanged(State& state, Request& r, uint32_t member) {
 }
 
 void ShareWithCrowd(State& state, Target& t, Reason reason) {
-  if (t.crowd && std::exchange(t.crowd->shared, reason) != reason) state.again.push_back(t.id);
+  if (t.crowd && std::exchange(t.crowd->shared, reason) != reason) DecideAnew(state, t);
 }
 
 bool CrowdHolds(const Target& t) { return t.crowd && t.crowd->holders > 0; }

@@ -18,6 +18,9 @@ void Rerank(State& state, Request& request);
 /// The member's state has changed: one that is done leaves its place to the next.
 void OnMemberChanged(State& state, Request& request, uint32_t member);
 
+/// S0: what is done about a crowd is decided once for all that changed, in this step or the next
+/// ones.
+void DecideAnew(State& state, Target& target);
 /// The best of those that wait take the places that are free, or that are taken by worse ones.
 void Balance(State& state, Target& target);
 /// T1: what the owner is blocked by now, kNone for nothing: who was told otherwise gets a place, in

@@ -73,6 +73,7 @@ StepResult Engine::Step(const Event& event, Now now) {
   SendLooks(state_, now);
   DriveAccounts(state_, now);
   DriveRefreshes(state_, now);  // what the accounts have to tell
+  ReassessCrowds(state_, now);
   DriveSuspects(state_, now);
   DriveBatches(state_, now);
   Flush(state_, now);

@@ -51,8 +51,10 @@ void CountFinal(State& state, const Request& r, const MemberStatus& m, Now now) 
 
 void SetMember(State& state, Request& r, uint32_t member, const MemberChange& change, Now now) {
   MemberStatus& m = r.members[member];
+  const bool same = m.state == change.state && m.reason == change.reason;
+  if (same && m.message_view() == change.message) return;
   const std::string message = base::ClipUtf8(change.message, kMaxMessage);
-  if (m.state == change.state && m.reason == change.reason && m.message_view() == message) return;
+  if (same && m.message_view() == message) return;
   const MemberState before = m.state;
   AddToGauges(state, m, -1);
   --r.counts[size_t(before)];

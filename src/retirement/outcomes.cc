@@ -207,7 +207,7 @@ namespace {
 
 /// A crowd gets its outcome bit by bit, or a step would take as long as it is large.
 void GoOn(State& state, Target& t, Now now) {
-  t.crowd ? state.again.push_back(t.id) : Reassess(state, t, now);
+  t.crowd ? DecideAnew(state, t) : Reassess(state, t, now);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ struct State {
   base::TokenBucket announcements{20, 20};
 
   bool crowded = false;                // some instance has, or had, more claims than take part
-  std::vector<InstanceId> again{};     // claims came to take part: to be decided anew
+  std::vector<InstanceId> again{};     // crowds, to be decided anew
   std::deque<RequestKey> refreshes{};  // requests to be decided anew, some at a time
 
   uint64_t next_token = 1;

@@ -82,6 +82,7 @@ struct Target {
   InstanceId id{};
   std::vector<Claim> claims{};     // that take part: kMostClaims at most
   std::unique_ptr<Crowd> crowd{};  // the others, when there are more
+  bool again = false;              // to be decided anew, see DecideAnew
   Request* owner = nullptr;
   Place place = Place::kIdle;
   bool looking = false;  // an Observe that names it is in flight

@@ -361,6 +361,7 @@ bool ReassessCrowds(State& state, Now now) {
     state.again.pop_back();
     const auto found = state.targets.find(id);
     if (found == state.targets.end()) continue;
+    found->second.again = false;
     ShowCharge(found->second);
     // Who waited for a place may have been removed from its request meanwhile.
     found->second.place == Place::kBatch ? Reassess(state, found->second, now)
@@ -372,7 +373,9 @@ bool ReassessCrowds(State& state, Now now) {
 void ReassessMembers(State& state, Request& r, Now now) {
   for (uint32_t i = 0; i < r.members.size(); ++i) {
     const auto found = state.targets.find(r.members[i].id);
-    if (found != state.targets.end()) Reassess(state, found->second, now);
+    if (found == state.targets.end()) continue;
+    // S0: once for all the requests that a change concerns.
+    found->second.crowd ? DecideAnew(state, found->second) : Reassess(state, found->second, now);
   }
 }
 

@@ -120,7 +120,8 @@ TEST_F(RudeMemoryTest, WhoAskedBeforeTheRestartDidNotMeanAnOrphan) {
     if (asked) r.requested_at = "while nobody led";
     Start({r});
     Go(minutes{30});
-    EXPECT_TRUE(called_.empty()) << "asked " << asked << ": a second accepted call\n" << WordsOf("r");
+    EXPECT_TRUE(called_.empty()) << "asked " << asked << ": a second accepted call\n"
+                                 << WordsOf("r");
   }
 }
 
