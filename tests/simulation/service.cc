@@ -147,6 +147,8 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
   answer.service_time = TimeOfAnswer(p);
   answer.fence_was_fresh = left - call.committed_at <= seconds{1};
   answer.request_id = "request-" + std::to_string(++order_);
+  // Who serves the account by now hears of its own calls only.
+  const bool serves = p != nullptr && Serves(*p, call.lane.account);
   const auto refuse = [&](const std::string& code, const std::vector<InstanceId>& offenders) {
     answer.refusal = RefusalOf(code, offenders);
     const retirement::Fault fault = answer.refusal.fault;
@@ -169,12 +171,14 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     ++report_.faults["signature refused as expired"];
     // What comes too late is refused when nobody waits for the answer any more.
     const bool heard = now_ - created_[entry] < kTimeOut;
-    if (heard) Fared(call.lane.account, Activity::kCall, "AuthFailure.SignatureExpire");
+    if (heard && serves) Fared(call.lane.account, Activity::kCall, "AuthFailure.SignatureExpire");
     return refuse("AuthFailure.SignatureExpire", {});
   }
   if (const Trouble* t = TroubleOf(call.lane, call.ids, true)) {
     const auto fault = RefusalOf(t->code, {}).fault;
-    if (!t->id && IsOfAccount(fault)) Fared(call.lane.account, Activity::kCall, t->code);
+    if (!t->id && IsOfAccount(fault) && serves) {
+      Fared(call.lane.account, Activity::kCall, t->code);
+    }
     // Whoever judges instances is there, and accepts the credentials.
     if (!IsOfAccount(fault)) efforts_[call.lane.account].fortunes[Activity::kCall].failures = 0;
     if (t->id) CountRefused({*t->id});
