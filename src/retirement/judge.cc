@@ -33,11 +33,13 @@ bool SeenHere(const Target& t, const Wanted& w) {
   return t.observed && t.seen_lane == w.lane && t.seen_from == w.from && w.from != nullptr;
 }
 
-/// From when on an observation of this target counts: it began after the call had time to show.
+/// From when on an observation of this target counts: it began after the call had time to show. An
+/// answer that lags may show another charge type than the one it was called as.
 Mono CountsFrom(const Target& t) {
   Mono from = t.settle_until;
-  if (t.called && IsPrepaid(t)) from = std::max(from, t.last_call_end + kMaxEffectLag);
-  if (t.called && !IsPrepaid(t)) from = std::max(from, t.last_call_end);
+  const bool bins = IsPrepaid(t) || t.binned_by;
+  if (t.called && bins) from = std::max(from, t.last_call_end + kMaxEffectLag);
+  if (t.called && !bins) from = std::max(from, t.last_call_end);
   return from;
 }
 

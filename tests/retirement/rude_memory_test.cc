@@ -158,5 +158,22 @@ TEST_F(RudeMemoryTest, AnAcceptedCallIsRememberedAsLongAsSomebodyNamesItsInstanc
   EXPECT_EQ(CallsOf(1), 1) << "a second accepted call " << log_.size() << WordsOf("heir");
 }
 
+// S8a: an answer that lags behind our call may show the charge type of before, too.
+TEST_F(RudeMemoryTest, ALaggingAnswerShowsAnotherChargeType) {
+  int looks = 0;
+  describe_ = [&](const Observe& a) {
+    return ++looks == 1 ? All(a, "RUNNING", "POSTPAID_BY_HOUR") : All(a, "SHUTDOWN", kPrepaid);
+  };
+  BatchObject binned = Open(kPrepaid);
+  binned.phase = BatchPhase::kVerified;
+  binned.verified = now_.wall;
+  binned.request_id = "first-call";
+  binned.members[0].result = BatchResult::kRecycled;
+  Start({Request("r", {Id(1)})}, {binned});
+  Go(minutes{5});
+  EXPECT_TRUE(called_.empty());
+  EXPECT_EQ(Told("r").state, MemberState::kRecycled) << WordsOf("r");
+}
+
 }  // namespace
 }  // namespace retirement
