@@ -119,7 +119,7 @@ TEST_F(EngineTest, NothingIsCalledAfterTheLease) {
 TEST_F(EngineTest, ACallIsSentBeforeTheEarliestOfItsLimits) {
   Begin({Request("r", {"ins-00000001"})});
   AnswerLook("RUNNING");
-  Step(Lead{now_.mono + seconds{6}});
+  Step(Lead{now_.mono + seconds{4}});
   const auto call = GoToCall();
   ASSERT_TRUE(call);
   EXPECT_LE(call->send_before, engine_.state().lead_until - kFenceMargin);
