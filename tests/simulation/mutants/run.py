@@ -8,7 +8,6 @@ and the simulated world attack it. Fails if a mutant survives, or if a patch doe
 import argparse
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -27,14 +26,26 @@ def run(command, **more):
                           text=True, **more)
 
 
-def prepare():
-    """A fresh copy of the sources; what was built of them stays."""
-    COPY.mkdir(parents=True, exist_ok=True)
+def sources(root):
+    files = [root / "CMakeLists.txt", root / "CMakePresets.json"]
     for name in ("src", "tests", "crds", "scripts"):
-        shutil.rmtree(COPY / name, ignore_errors=True)
-        shutil.copytree(ROOT / name, COPY / name)
-    for name in ("CMakeLists.txt", "CMakePresets.json"):
-        shutil.copy2(ROOT / name, COPY / name)
+        files += [f for f in (root / name).rglob("*") if f.is_file()]
+    return {f.relative_to(root) for f in files}
+
+
+def prepare():
+    """A copy of the sources; what was built of them stays. What differs is new to the build, be it that
+    an earlier run was ended with a patch applied."""
+    COPY.mkdir(parents=True, exist_ok=True)
+    wanted = sources(ROOT)
+    for name in sources(COPY) - wanted if (COPY / "src").exists() else ():
+        (COPY / name).unlink()
+    for name in wanted:
+        text, copy = (ROOT / name).read_bytes(), COPY / name
+        if not copy.exists() or copy.read_bytes() != text:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(text)
+            copy.chmod((ROOT / name).stat().st_mode)
     done = run(["cmake", "--preset", "dev"])
     if done.returncode != 0:
         sys.exit(done.stdout)
