@@ -96,7 +96,7 @@ class Proxy:
                 self.open.add(server)
                 server.sendall(request.head + request.body)
                 self._answer(request, client, server)
-        except (Drop, OSError):
+        except (Drop, OSError, ValueError):  # a socket that was closed meanwhile has no number
             pass
         finally:
             for s in (client, server):

@@ -69,6 +69,21 @@ TEST_F(RudeToldTest, WhatMayHaveBeenCalledBeforeItsExpiryMayHaveStarted) {
   EXPECT_EQ(WordsOf("r").find("not started"), std::string::npos) << WordsOf("r");
 }
 
+// L1: nor is what became of it left open.
+TEST_F(RudeToldTest, WhatACallOfAnExpiredRequestDidIsSeen) {
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kSubmitted, Reason::kNone, 1);
+  r.spec.expires_at = now_.wall - minutes{1};
+  Start({r});
+  Go(hours{1});
+  ASSERT_EQ(Told("r").state, MemberState::kBlocked) << WordsOf("r");
+  EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded);
+  gone_.insert(Parsed(Id(1)));
+  Go(hours{1});
+  EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r");
+  EXPECT_TRUE(called_.empty());
+}
+
 // E1: what was refused for good once may be gone: it is looked at before that is said again.
 TEST_F(RudeToldTest, WhatWasRefusedForGoodMayBeGone) {
   terminate_ = [](const Call&, Answered& a) {
