@@ -98,5 +98,28 @@ TEST_F(RudeWayTest, ADeniedAccountIsInNobodysWay) {
   EXPECT_EQ(Told("plan").state, MemberState::kPlanned) << WordsOf("plan") << WordsOf("a-denied");
 }
 
+// E2: two that expect another instance, in two regions, are not told anew with every look.
+TEST_F(RudeWayTest, AnAbsenceElsewhereIsNoOtherName) {
+  account_.spec.regions = {kLane.region, "ap-beijing"};
+  describe_ = [](const Observe& a) {
+    return a.lane == kLane ? All(a, "RUNNING") : std::vector<Sight>{};
+  };
+  std::vector<RequestObject> requests;
+  for (const char* name : {"a-there", "b-here"}) {
+    RequestObject& r = requests.emplace_back(Request(name, {Id(1)}));
+    r.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"another", ""});
+    TellOfACall(r, MemberState::kBlocked, Reason::kExpectMismatch, 0);
+  }
+  requests[1].created -= hours{1};
+  requests[0].spec.region = "ap-beijing";
+  requests[0].spec.intent.prepaid = PrepaidPolicy::kDestroy;
+  Start(requests);
+  Go(minutes{30});
+  const int announced = announced_;
+  Go(hours{2});
+  EXPECT_LE(announced_, announced + 2) << WordsOf("a-there");
+  EXPECT_TRUE(called_.empty());
+}
+
 }  // namespace
 }  // namespace retirement
