@@ -294,5 +294,22 @@ TEST_F(RudeLogTest, AnObjectThatNobodyCanReadInPlaceOfAnEntry) {
   EXPECT_LE(commits_, 20);
 }
 
+// The newest entry of a lane is kept: one that a list lacks is not that.
+TEST_F(RudeLogTest, WhatAListLacksIsNotTheNewest) {
+  describe_ = [](const Observe& a) { return All(a, "STOPPING"); };
+  BatchObject first = Open();
+  first.phase = BatchPhase::kAbandoned;
+  first.version = std::to_string(++version_);
+  BatchObject second = first;
+  second.sequence = 2;
+  Start({Request("r", {Id(2)})}, {first, second});
+  Go(seconds{10});
+  log_.erase({kLane, 2});  // while the watch is away
+  ++version_;
+  List(Kind::kBatch);
+  Go(hours{3});
+  EXPECT_TRUE(log_.contains({kLane, 1}));
+}
+
 }  // namespace
 }  // namespace retirement
