@@ -63,8 +63,6 @@ void ShowDuplicates(State& state, Target& t, Now now) {
   for (const Claim& claim : std::vector<Claim>(t.claims)) {
     Request& r = *claim.request;
     if (&r == t.owner || !MayOwn(t, claim)) continue;
-    // E2: an absence says nothing about the names of which it was told.
-    if (!t.present && MemberOf(claim).reason == Reason::kExpectMismatch) continue;
     // Whose intent counts shows only when it is known what it is about.
     SetMember(state, r, claim.member,
               Agree(r, *t.owner) || !t.observed

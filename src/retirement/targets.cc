@@ -60,6 +60,17 @@ bool ExpectsAnother(const Target& t, const Claim& claim) {
   return InSpec(claim) && (told || untold);
 }
 
+bool ExpectsAnotherHere(const Target& t, const Claim& claim) {
+  return claim.request->lane() == t.seen_lane && ExpectsAnother(t, claim);
+}
+
+/// E2: it is looked at where it was seen: elsewhere nothing is learnt of its names.
+const Claim* FirstMistaken(State& state, const Target& t, Now now) {
+  const Claim* here = FirstThatLooks(state, t, ExpectsAnotherHere, now);
+  const bool looks = here != nullptr && MayLookFor(state, *here->request, now);
+  return looks ? here : FirstThatLooks(state, t, ExpectsAnother, now);
+}
+
 void LookIn(State& state, Target& t, const Lane& lane, Mono due, Looks::Purpose purpose) {
   if (t.looking) {
     // Its answer finds a new place for it; until then nothing calls it.
@@ -183,7 +194,7 @@ void ReassessAsking(State& state, Target& t, const Claim& owner, Now now) {
 /// Nobody may act: what blocks may go by itself, slowly.
 void AwaitChange(State& state, Target& t, Now now) {
   const auto reached = ShowReached(state, t, now);
-  const Claim* mistaken = FirstThatLooks(state, t, ExpectsAnother, now);
+  const Claim* mistaken = FirstMistaken(state, t, now);
   if (mistaken != nullptr && (!reached || t.present)) {
     const Mono due = t.observed ? now.mono + kBlockedLook : now.mono;
     return LookIn(state, t, mistaken->request->lane(), due, Looks::Purpose::kKnow);

@@ -228,7 +228,12 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
   }
   Trace("executed " + std::to_string(ids.size()) + " of " + BatchName(call.lane, call.sequence) +
         " " + (reply.ok() ? "ok" : reply.code));
-  if (Fault("answer lost", 0.1)) return;
+  // What nobody has heard of is told as an outage: calls have to work anew.
+  auto& calls = efforts_[call.lane.account].fortunes[Activity::kCall];
+  if (Fault("answer lost", 0.1)) {
+    calls.success_since = Mono{};
+    return;
+  }
   if (!fails && !reply.ok()) {
     answer.outcome = Outcome::kRejected;
     answer.refusal = RefusalOf(reply.code, {});
@@ -249,7 +254,8 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
   const Millis after = Fault("late answer", 0.08) ? Delay(60'000) : Delay(300);
   const bool heard = now_ + after - created_[entry] < kTimeOut;
   if (!fails && heard) Fared(call.lane.account, Activity::kCall, "");
-  if (reply.ok()) efforts_[call.lane.account].fortunes[Activity::kCall].failures = 0;
+  if (!heard) calls.success_since = Mono{};
+  if (reply.ok()) calls.failures = 0;
   Answer(p, answer, after);
 }
 
