@@ -177,6 +177,17 @@ std::optional<LookAt> MustWait(const Target& t, Now now) {
   return std::nullopt;
 }
 
+}  // namespace
+
+Finish Orphaned() {
+  return Refused(
+      Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
+      "its RetirementBatch was deleted, and the call that it stood for may have been accepted; "
+      "to call it again, annotate cvm-retirement.dev/requestedAt");
+}
+
+namespace {
+
 Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
   if (t.retired_before && t.seen_at < t.retired_learnt + kMaxEffectLag) {
     return LookAt{t.retired_learnt + kMaxEffectLag};  // the answer may lag behind the truth
@@ -186,22 +197,18 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
     return Refused(Reason::kResurrected, MemberState::kFailed,
                    "the log says that it was retired, yet it exists; a person must look");
   }
+  // S5: a call of which only a status tells may have been accepted. Who asked before that was told
+  // did not mean it.
+  const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t);
+  const bool orphan = t.orphan && !asked;
   if (!t.sight.charge.empty() && !t.sight.state.empty()) {
-    if (const auto obstacle = PresentObstacle(t, w)) return *obstacle;
+    if (const auto obstacle = PresentObstacle(t, w)) return orphan ? Orphaned() : *obstacle;
   }
   if (const auto wait = MustWait(t, now)) return *wait;
   if (IsInBin(t)) return JudgeBin(t, w);
   // S5: the answer may lag behind one that showed it in the bin.
   if (!LeftTheBin(t, t.seen_at)) return LookAt{t.binned_at + kMaxEffectLag};
-  // S5: a call of which only a status tells may have been accepted. Who asked before that was told
-  // did not mean it.
-  const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t);
-  if (t.orphan && !asked) {
-    return Refused(
-        Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
-        "its RetirementBatch was deleted, and the call that it stood for may have been accepted; "
-        "to call it again, annotate cvm-retirement.dev/requestedAt");
-  }
+  if (orphan) return Orphaned();
   // S5, S8a: whatever is not prepaid gets one accepted call in its life; what is prepaid another
   // one after it was in the bin, or when a person asks.
   const bool had_its_call = t.accepted || (t.failed && !IsPrepaid(t));

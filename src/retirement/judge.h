@@ -56,6 +56,10 @@ Verdict Judge(const Target& target, const Wanted& wanted, Now now);
 /// LookAt = not yet; Finish.result tells what became of it; kUntouched sends it back to Judge.
 Verdict JudgeCalled(const Target& target, const Wanted& wanted, const Called& called, Now now);
 
+/// S5: the end of what only a status tells was called, whatever else stands against it: another
+/// reason would forget the call.
+Finish Orphaned();
+
 /// What would stop a call on this target, "" for nothing: the message of a dry run.
 std::string Obstacle(const Target& target, const Wanted& wanted);
 

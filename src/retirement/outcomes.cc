@@ -91,6 +91,11 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   if (!InSpec(claim) || !r.IsAccepted()) return;
   const bool open = !IsFinal(m.state) || m.state == MemberState::kBlocked;
   const bool may_be_told = open && r.Executes() && t.place != Place::kBatch;
+  if (may_be_told && t.orphan && IsUnended(m) && (IsMistaken(t, claim) || Refuses(t, claim))) {
+    const Finish orphaned = Orphaned();
+    SetMember(state, r, claim.member, {orphaned.state, orphaned.reason, orphaned.message}, now);
+    return;
+  }
   if (may_be_told && IsMistaken(t, claim)) {
     SetMember(state, r, claim.member, {MemberState::kBlocked, Reason::kExpectMismatch, kMistaken},
               now);

@@ -130,6 +130,34 @@ TEST_F(RudeLogTest, AnOrphanWaitsForAPerson) {
   }
 }
 
+// S5: whatever else stands against an orphan, its status goes on telling of the call.
+TEST_F(RudeLogTest, AnObstacleMakesNobodyForgetACall) {
+  for (const bool mistaken : {true, false}) {
+    Fresh();
+    bool stands = true;
+    describe_ = [&](const Observe& a) {
+      std::vector<Sight> sights = All(a, "RUNNING");
+      for (Sight& s : sights) {
+        s.protected_from_termination = stands && !mistaken;
+        s.name = stands ? "another" : "expected";
+      }
+      return sights;
+    };
+    RequestObject r = Request("r", {Id(1)});
+    TellOfACall(r, MemberState::kVerifying, Reason::kNone, 1);
+    if (mistaken) {
+      r.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"expected", ""});
+    }
+    Start({r});
+    Go(minutes{20});
+    EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
+    stands = false;
+    Restart();
+    Go(hours{1});
+    EXPECT_TRUE(called_.empty()) << "mistaken " << mistaken;
+  }
+}
+
 // What a status tells of a call that has ended keeps nobody from calling.
 TEST_F(RudeLogTest, WhatHasEndedIsNoOrphan) {
   for (const Reason reason : {Reason::kNone, Reason::kRefused}) {
