@@ -21,6 +21,7 @@ void Reassess(State& state, Target& target, Now now);
 /// Decides anew about targets in which claims came to take part, some at a time; true when nothing
 /// is left.
 bool ReassessCrowds(State& state, Now now);
+/// All of a request; crowds within this step or the next ones, see DecideAnew.
 void ReassessMembers(State& state, Request& request, Now now);
 
 /// S6, S10: its owner is still there and permitted, no hold is on it, and what the batch would do
