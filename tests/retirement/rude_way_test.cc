@@ -4,20 +4,27 @@
 namespace retirement {
 namespace {
 
-class RudeWayTest : public RudeTest {};
+class RudeWayTest : public RudeTest {
+ protected:
+  /// A crowd; "holds", which has no place in it and is blocked, holds it.
+  std::vector<RequestObject> HeldByTheLast() {
+    std::vector<RequestObject> requests;
+    for (int i = 0; i < 40; ++i) {
+      requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+      requests.back().created += seconds{i};
+    }
+    RequestObject holds = Request("holds", {Id(1)});
+    TellOfACall(holds, MemberState::kBlocked, Reason::kDuplicateRequest, 0);
+    holds.hold = "alice=wait";
+    requests.push_back(holds);
+    return requests;
+  }
+};
 
 // L1: a hold ends with its request's expiry, also that of one who has no place and is blocked.
 TEST_F(RudeWayTest, AnExpiredHoldInACrowdHoldsNobody) {
-  std::vector<RequestObject> requests;
-  for (int i = 0; i < 40; ++i) {
-    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
-    requests.back().created += seconds{i};
-  }
-  RequestObject holds = Request("holds", {Id(1)});
-  TellOfACall(holds, MemberState::kBlocked, Reason::kDuplicateRequest, 0);
-  holds.hold = "alice=wait";
-  holds.spec.expires_at = now_.wall + minutes{5};
-  requests.push_back(holds);
+  auto requests = HeldByTheLast();
+  requests.back().spec.expires_at = now_.wall + minutes{5};
   Start(requests);
   Go(minutes{2});
   ASSERT_TRUE(called_.empty()) << "it is held";
@@ -28,15 +35,7 @@ TEST_F(RudeWayTest, AnExpiredHoldInACrowdHoldsNobody) {
 
 // L1: nor does a hold that goes in the moment in which its request is deleted.
 TEST_F(RudeWayTest, AHoldThatGoesWithItsRequestHoldsNobody) {
-  std::vector<RequestObject> requests;
-  for (int i = 0; i < 40; ++i) {
-    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
-    requests.back().created += seconds{i};
-  }
-  RequestObject holds = Request("holds", {Id(1)});
-  TellOfACall(holds, MemberState::kBlocked, Reason::kDuplicateRequest, 0);
-  holds.hold = "alice=wait";
-  requests.push_back(holds);
+  const auto requests = HeldByTheLast();
   Start(requests);
   Go(minutes{2});
   ASSERT_TRUE(called_.empty()) << "it is held";
