@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "retirement/claims.h"
+#include "retirement/judge.h"
 #include "retirement/members.h"
 
 namespace retirement {
@@ -48,16 +49,19 @@ CrowdKey KeyOf(const Claim& c) {
 }
 
 /// T1: it was told of an obstacle that is not the present one. What it expects is its own affair,
-/// until the instance has other names.
-bool IsOutdated(const Crowd& crowd, const CrowdKey& key) {
+/// until the instance has other names; and an orphan is told as such, whatever else stands against
+/// it.
+bool IsOutdated(const Target& t, const CrowdKey& key) {
+  const Crowd& crowd = *t.crowd;
   if (key.rank != kBlocked) return false;
+  if (key.reason == Reason::kVerifyDeadlineExceeded && IsOrphan(t)) return false;
   if (key.reason == Reason::kExpectMismatch) return key.round != crowd.round;
   return crowd.shared != Reason::kNone && key.reason != crowd.shared;
 }
 
 /// L1: it tells of a call that has ended.
 bool HasEnded(const Target& t, const CrowdKey& key) {
-  return t.place != Place::kBatch && !(t.orphan && key.reason == Reason::kAmbiguous);
+  return t.place != Place::kBatch && !(IsOrphan(t) && key.reason == Reason::kAmbiguous);
 }
 
 /// Who was told what no longer holds counts as not told, or goes first if it was about a call.
@@ -66,7 +70,7 @@ CrowdKey Effective(const Target& t, CrowdKey key) {
     key.rank = key.rank == kUnended ? kWaits : kMay;
     key.reason = Reason::kNone;
   }
-  if (IsOutdated(*t.crowd, key)) key.rank = kUntold, key.reason = Reason::kNone, key.round = 0;
+  if (IsOutdated(t, key)) key.rank = kUntold, key.reason = Reason::kNone, key.round = 0;
   return key;
 }
 
@@ -76,10 +80,11 @@ Crowd::Waiting::const_iterator After(const Crowd& crowd, const CrowdKey& key) {
 }
 
 /// The first in the crowd that was told of another obstacle than the present one.
-Crowd::Waiting::const_iterator FirstOutdated(const Crowd& crowd) {
+Crowd::Waiting::const_iterator FirstOutdated(const Target& t) {
+  const Crowd& crowd = *t.crowd;
   auto it = crowd.waiting.lower_bound({kBlocked, Reason::kNone, 0, {}, {}, nullptr});
   while (it != crowd.waiting.end() && it->first.rank == kBlocked) {
-    if (IsOutdated(crowd, it->first)) return it;
+    if (IsOutdated(t, it->first)) return it;
     it = After(crowd, it->first);
   }
   return crowd.waiting.end();
@@ -99,7 +104,7 @@ std::optional<CrowdKey> Next(const Target& t) {
     consider(it);
   }
   consider(it);
-  if (!best || best->rank > kUntold) consider(FirstOutdated(crowd));
+  if (!best || best->rank > kUntold) consider(FirstOutdated(t));
   return best && best->rank == kDone ? std::nullopt : best;
 }
 

@@ -156,6 +156,9 @@ Verdict JudgeBin(const Target& t, const Wanted& w) {
   return Pack{.step = Step::kSecond, .fresh_until = FreshUntil(t)};
 }
 
+/// S8a: somebody asked for another call. Who asked before that was told did not mean it.
+bool HasConsent(const Target& t) { return t.asked_at != Mono{} && t.asked_at >= SettledAt(t); }
+
 std::string WhyItWaits(const Target& t) { return t.wait_message ? *t.wait_message : ""; }
 
 /// What has to pass before a call can be thought of; nothing when nothing has to.
@@ -179,6 +182,11 @@ std::optional<LookAt> MustWait(const Target& t, Now now) {
 
 }  // namespace
 
+bool IsOrphan(const Target& t) {
+  const bool binned = t.present && IsInBin(t) && t.seen_at >= SettledAt(t);
+  return t.orphan && !binned && !HasConsent(t);
+}
+
 Finish Orphaned() {
   return Refused(
       Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
@@ -197,22 +205,18 @@ Verdict JudgePresent(const Target& t, const Wanted& w, Now now) {
     return Refused(Reason::kResurrected, MemberState::kFailed,
                    "the log says that it was retired, yet it exists; a person must look");
   }
-  // S5: a call of which only a status tells may have been accepted. Who asked before that was told
-  // did not mean it.
-  const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t);
-  const bool orphan = t.orphan && !asked;
   if (!t.sight.charge.empty() && !t.sight.state.empty()) {
-    if (const auto obstacle = PresentObstacle(t, w)) return orphan ? Orphaned() : *obstacle;
+    if (const auto obstacle = PresentObstacle(t, w)) return *obstacle;
   }
   if (const auto wait = MustWait(t, now)) return *wait;
   if (IsInBin(t)) return JudgeBin(t, w);
   // S5: the answer may lag behind one that showed it in the bin.
   if (!LeftTheBin(t, t.seen_at)) return LookAt{t.binned_at + kMaxEffectLag};
-  if (orphan) return Orphaned();
+  if (IsOrphan(t)) return Orphaned();
   // S5, S8a: whatever is not prepaid gets one accepted call in its life; what is prepaid another
   // one after it was in the bin, or when a person asks.
   const bool had_its_call = t.accepted || (t.failed && !IsPrepaid(t));
-  if (had_its_call && !(IsPrepaid(t) && asked)) {
+  if (had_its_call && !(IsPrepaid(t) && HasConsent(t))) {
     return Refused(Reason::kVerifyDeadlineExceeded, MemberState::kBlocked,
                    "a call was accepted and the instance still exists; it is not called again" +
                        (t.sight.operation_error.empty() ? "" : ": " + t.sight.operation_error));
@@ -331,7 +335,7 @@ bool IsUntouched(const Target& t, const Called& c, Now now) {
   if (!t.present || !IsWhereItWas(t, c.step)) return false;
   const bool at_rest =
       !t.sight.operating && !IsGoing(t.sight.state) && !IsTransitional(t.sight.state);
-  const bool asked = t.asked_at != Mono{} && t.asked_at >= SettledAt(t) && t.seen_at >= t.asked_at;
+  const bool asked = HasConsent(t) && t.seen_at >= t.asked_at;
   if (c.phase != BatchPhase::kAccepted) {
     return LeftNoTrace(t, now) || (at_rest && IsPrepaid(t) && (asked || FailedByOwnWords(t, c)));
   }

@@ -56,8 +56,10 @@ Verdict Judge(const Target& target, const Wanted& wanted, Now now);
 /// LookAt = not yet; Finish.result tells what became of it; kUntouched sends it back to Judge.
 Verdict JudgeCalled(const Target& target, const Wanted& wanted, const Called& called, Now now);
 
-/// S5: the end of what only a status tells was called, whatever else stands against it: another
-/// reason would forget the call.
+/// S5: a call of which only a status tells; it may have been accepted, did not put it into the bin,
+/// and nobody asked for another.
+bool IsOrphan(const Target& target);
+/// What becomes of it where it still exists.
 Finish Orphaned();
 
 /// What would stop a call on this target, "" for nothing: the message of a dry run.

@@ -7,6 +7,7 @@
 #include "retirement/accept.h"
 #include "retirement/claims.h"
 #include "retirement/crowd.h"
+#include "retirement/judge.h"
 #include "retirement/outbox.h"
 
 namespace retirement {
@@ -40,6 +41,44 @@ bool IsNews(const Request& r, MemberState before, const MemberStatus& m) {
            m.reason == Reason::kNone);
 }
 
+bool IsUnended(MemberState state, Reason reason) {
+  switch (state) {
+    case MemberState::kSubmitted:
+    case MemberState::kVerifying:
+      return true;
+    case MemberState::kWaiting:
+      return reason == Reason::kAmbiguous || reason == Reason::kAwaitingBatch;
+    case MemberState::kBlocked:
+      return reason == Reason::kVerifyDeadlineExceeded;
+    case MemberState::kPending:
+    case MemberState::kRetired:
+    case MemberState::kRecycled:
+    case MemberState::kFailed:
+    case MemberState::kCancelled:
+    case MemberState::kPlanned:
+      return false;
+  }
+  __builtin_unreachable();
+}
+
+/// S5: who leads next knows of a call whose entry is gone by this status alone.
+bool IsForgotten(const State& state, const Request& r, const MemberStatus& m,
+                 const MemberChange& change) {
+  if (!r.Executes() || !IsUnended(m) || IsUnended(change.state, change.reason)) return false;
+  if (IsEnd(change.state, change.reason)) return false;
+  const auto t = state.targets.find(m.id);
+  return t != state.targets.end() && IsOrphan(t->second);
+}
+
+/// What is told instead, until its end was seen or somebody asked for another call.
+MemberChange InMemory(const MemberChange& change) {
+  if (IsBeforeBatch(change.state)) {
+    return {MemberState::kWaiting, Reason::kAmbiguous, change.message};
+  }
+  const Finish end = Orphaned();
+  return {end.state, end.reason, end.message};
+}
+
 void CountFinal(State& state, const Request& r, const MemberStatus& m, Now now) {
   state.Do(Tally{Tally::What::kInstance, r.lane(), ToString(m.state), 1});
   if (!r.accepted) return;
@@ -51,6 +90,9 @@ void CountFinal(State& state, const Request& r, const MemberStatus& m, Now now) 
 
 void SetMember(State& state, Request& r, uint32_t member, const MemberChange& change, Now now) {
   MemberStatus& m = r.members[member];
+  if (IsForgotten(state, r, m, change)) {
+    return SetMember(state, r, member, InMemory(change), now);
+  }
   const bool same = m.state == change.state && m.reason == change.reason;
   if (same && m.message_view() == change.message) return;
   const std::string message = base::ClipUtf8(change.message, kMaxMessage);
@@ -103,25 +145,12 @@ void UpdatePhase(State& state, Request& r) {
   r.phase = phase;
 }
 
-bool IsUnended(const MemberStatus& m) {
-  switch (m.state) {
-    case MemberState::kSubmitted:
-    case MemberState::kVerifying:
-      return true;
-    case MemberState::kWaiting:
-      return m.reason == Reason::kAmbiguous || m.reason == Reason::kAwaitingBatch;
-    case MemberState::kBlocked:
-      return m.reason == Reason::kVerifyDeadlineExceeded;
-    case MemberState::kPending:
-    case MemberState::kRetired:
-    case MemberState::kRecycled:
-    case MemberState::kFailed:
-    case MemberState::kCancelled:
-    case MemberState::kPlanned:
-      return false;
-  }
-  __builtin_unreachable();
+bool IsEnd(MemberState state, Reason reason) {
+  return state == MemberState::kRetired || state == MemberState::kRecycled ||
+         (state == MemberState::kFailed && reason == Reason::kNeverObserved);
 }
+
+bool IsUnended(const MemberStatus& m) { return IsUnended(m.state, m.reason); }
 
 int Count(const Request& r, MemberState state) { return r.counts[size_t(state)]; }
 

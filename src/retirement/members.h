@@ -13,6 +13,7 @@ struct MemberChange {
   std::string message{};
 };
 
+/// S5: a status that alone tells of a call goes on telling of it, whatever else is to be shown.
 void SetMember(State& state, Request& request, uint32_t member, const MemberChange& change,
                Now now);
 
@@ -27,6 +28,8 @@ void UpdatePhase(State& state, Request& request);
 
 /// Whether it tells of a call without telling how that ended.
 bool IsUnended(const MemberStatus& member);
+/// Nothing was seen that could be called, or not any more.
+bool IsEnd(MemberState state, Reason reason);
 int Count(const Request& request, MemberState state);
 /// Every member is in a final state.
 bool AllFinal(const Request& request);

@@ -63,7 +63,7 @@ Request* NextDue(State& state, Now now) {
 
 /// The start of a grace period is in the cluster: from now on it counts.
 void OnRecordedAcceptance(State& state, Request& r, Now now) {
-  if (!r.accepted || r.accepted_written) return;
+  if (!r.accepted || r.accepted_written || r.accepted != r.accepted_told) return;
   r.accepted_written = true;
   Refresh(state, r, now);
 }
@@ -85,6 +85,7 @@ void Write(State& state, Request& r, Now now) {
   r.withheld = account != nullptr && account->exists && IsForeign(state, *account);
   if (r.withheld) return;
   RequestStatus status = Render(state, r, now);
+  r.accepted_told = r.accepted;
   const uint64_t fingerprint = FingerprintOf(status);
   if (fingerprint == r.observed_fingerprint) return OnRecordedAcceptance(state, r, now);
   r.observed_fingerprint = fingerprint;

@@ -30,15 +30,12 @@ constexpr const char* kMistaken =
 /// T1: what holds a claim that may not act, if it is not what the whole request shows.
 MemberChange WhyIdle(const Target& t, const Claim& claim, bool waits) {
   const Request& r = *claim.request;
-  const MemberStatus& m = MemberOf(claim);
   if (t.place == Place::kBatch) {
     return {MemberState::kWaiting, Reason::kAwaitingBatch,
             t.batch == 0 ? "it is being called for another request"
                          : "the end of RetirementBatch " + BatchName(t.batch_lane, t.batch) +
                                " is awaited, in which it is"};
   }
-  // Who leads next must know that nobody has seen yet what became of its call.
-  if (t.orphan && m.batch != 0) return {MemberState::kWaiting, Reason::kAmbiguous};
   if (t.look_denied) {
     return {MemberState::kWaiting, Reason::kRefused, t.wait_message ? *t.wait_message : ""};
   }
@@ -91,11 +88,6 @@ void ShowIdle(State& state, Target& t, const Claim& claim, Now now) {
   if (!InSpec(claim) || !r.IsAccepted()) return;
   const bool open = !IsFinal(m.state) || m.state == MemberState::kBlocked;
   const bool may_be_told = open && r.Executes() && t.place != Place::kBatch;
-  if (may_be_told && t.orphan && IsUnended(m) && (IsMistaken(t, claim) || Refuses(t, claim))) {
-    const Finish orphaned = Orphaned();
-    SetMember(state, r, claim.member, {orphaned.state, orphaned.reason, orphaned.message}, now);
-    return;
-  }
   if (may_be_told && IsMistaken(t, claim)) {
     SetMember(state, r, claim.member, {MemberState::kBlocked, Reason::kExpectMismatch, kMistaken},
               now);
@@ -246,9 +238,11 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
   t.group = 0;
   // Others may go on: in another lane, or with another intent.
   const bool of_request = finish.reason == Reason::kExpectMismatch;
-  if (t.owner == nullptr || finish.state != MemberState::kBlocked || of_request) {
-    return GoOn(state, t, now);
-  }
+  // S5: an orphan may have been told another end than this one.
+  const Claim* owner = t.owner ? ClaimOf(t, t.owner) : nullptr;
+  const bool blocked = owner != nullptr && MemberOf(*owner).state == MemberState::kBlocked &&
+                       !IsDuplicateBlock(MemberOf(*owner));
+  if (!blocked || of_request) return GoOn(state, t, now);
   ScheduleLook(state, t, now.mono + kBlockedLook);
 }
 

@@ -87,6 +87,7 @@ void ForgetPlans(Request& r, Since since) {
 /// What a status of an earlier process says is taken over, as far as it is of this generation.
 void Restore(State& state, Request& r, const RequestStatus& status, Since since) {
   r.accepted = status.accepted;
+  r.accepted_told = status.accepted;
   r.accepted_written = status.accepted.has_value();
   r.started = status.started;
   r.completed = status.completed;
@@ -329,9 +330,12 @@ bool LookAgain(State& state, Request& r, Now now) {
 void Expire(State& state, Request& r, Now now) {
   for (uint32_t i = 0; i < r.members.size(); ++i) {
     const MemberState s = r.members[i].state;
-    if (s != MemberState::kPending && s != MemberState::kWaiting) continue;
-    if (!r.Executes()) continue;
-    SetMember(state, r, i, ExpiredAs(TargetOf(state, r.members[i].id), r.members[i]), now);
+    if (IsFinal(s) || !r.Executes()) continue;
+    const Target& t = TargetOf(state, r.members[i].id);
+    // What is in an open entry ends with it; an orphan has none.
+    const bool called = s == MemberState::kSubmitted || s == MemberState::kVerifying;
+    if (called && (!t.orphan || t.place == Place::kBatch)) continue;
+    SetMember(state, r, i, ExpiredAs(t, r.members[i]), now);
   }
 }
 
@@ -372,9 +376,7 @@ void MendTimes(Request& r, const Account& account, Now now) {
     }
   }
   const bool unheard = std::exchange(r.accepted_unheard, false) && r.spec.grace > Millis{0};
-  if (!IsMistimed(*r.accepted, unheard, account, now) || *r.accepted == present) return;
-  r.accepted = present;
-  r.accepted_written = false;
+  if (IsMistimed(*r.accepted, unheard, account, now)) r.accepted = present;
 }
 
 /// The grace counts from acceptance; anew when the account turns from DryRun to Execute.
@@ -386,9 +388,10 @@ void StartGrace(State& state, Request& r, const Account& account, Now now) {
   if (!r.accepted || anew) {
     r.accepted = std::max(RecordedClock(account, now), r.created);
     r.accepted_unheard = !account.clock.Fresh(now.mono);
-    r.accepted_written = false;
   }
   MendTimes(r, account, now);
+  // The start that is in the cluster already need not be written to count.
+  r.accepted_written = r.accepted_written && r.accepted == before;
   if (r.accepted != before && r.spec.grace > Millis{0}) Touch(state, r, Urgency::kNow, now);
 }
 

@@ -85,8 +85,9 @@ struct Request {
   Plan plan{};
   int64_t planned_generation = -1;
   std::optional<Wall> accepted{};
-  bool accepted_written = false;
-  bool accepted_unheard = false;  // by our own clock, the service was not heard yet
+  std::optional<Wall> accepted_told{};  // what the last write said
+  bool accepted_written = false;        // that is in the cluster, and has not changed since
+  bool accepted_unheard = false;        // by our own clock, the service was not heard yet
   std::optional<Wall> started{};
   std::optional<Wall> completed{};
   std::string handled_requested_at{};

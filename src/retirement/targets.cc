@@ -160,11 +160,9 @@ void ReassessOwned(State& state, Target& t, const Claim& owner, Now now) {
     // What is blocked stays so until a look says otherwise; what a status says is kept likewise.
     if (m.state == MemberState::kBlocked) return;
     if (look->reason == Reason::kNone && m.state == MemberState::kWaiting && !t.observed) return;
-    const bool seen = t.observed || t.orphan || !m.charge.empty();
-    // Who leads next must know that nobody has seen yet what became of its call.
+    const bool seen = t.observed || !m.charge.empty();
     SetMember(state, r, owner.member,
-              {seen ? MemberState::kWaiting : MemberState::kPending,
-               t.orphan ? Reason::kAmbiguous : look->reason, look->message},
+              {seen ? MemberState::kWaiting : MemberState::kPending, look->reason, look->message},
               now);
   } else if (const auto* pack = std::get_if<Pack>(&verdict)) {
     PutInPack(state, t, *pack, now);

@@ -6,6 +6,7 @@
 #include "retirement/accept.h"
 #include "retirement/looks.h"
 #include "retirement/object.h"
+#include "retirement/outbox.h"
 #include "retirement/pace.h"
 #include "retirement/packer.h"
 #include "retirement/search.h"
@@ -297,6 +298,23 @@ TEST(AcceptTest, TheGraceCountsFromItsRecordedStart) {
   EXPECT_EQ(CheckPermitted(r, account, nullptr, now).reason, "");
   r.accepted = now.wall - minutes{14};
   EXPECT_EQ(CheckPermitted(r, account, nullptr, now).until, now.wall + minutes{1});
+}
+
+// S10: a write that is under way tells of the start that was believed when it was sent.
+TEST(OutboxTest, AWriteThatIsUnderWayRecordsNoOtherStart) {
+  State state{Config{}};
+  auto& r =
+      *state.requests.emplace(RequestKey{"team", "r"}, std::make_unique<Request>()).first->second;
+  r.key = {"team", "r"};
+  const Now now{At(0), Wall{hours{1000}}};
+  r.accepted_told = now.wall - hours{2};
+  r.accepted = now.wall;
+  const StatusWritten written{Kind::kRequest, r.key, true, false, "7", now.mono, false};
+  OnStatusWritten(state, written, now);
+  EXPECT_FALSE(r.accepted_written);
+  r.accepted_told = r.accepted;
+  OnStatusWritten(state, written, now);
+  EXPECT_TRUE(r.accepted_written);
 }
 
 }  // namespace

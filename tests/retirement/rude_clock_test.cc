@@ -181,6 +181,20 @@ TEST_F(RudeClockTest, AGracePeriodCountsFromWhenItWasLetIn) {
   EXPECT_EQ(called_.size(), 1u);
 }
 
+// L1: an account that turns to Execute lets grace periods count anew, though by a clock that is
+// behind that of the cluster they begin when they did.
+TEST_F(RudeClockTest, AGracePeriodThatCountsAnewFromTheSameTimeEnds) {
+  account_.spec.mode = Mode::kDryRun;
+  RequestObject r = Request("r", {Id(1)});
+  r.created = now_.wall + minutes{5};
+  r.spec.grace = minutes{10};
+  Start({r});
+  Go(minutes{1});
+  EditAccount([](AccountObject& a) { a.spec.mode = Mode::kExecute; });
+  Go(minutes{16});
+  EXPECT_EQ(called_.size(), 1u) << WordsOf("r");
+}
+
 // T1: what a request was told to wait for is over when its time has come, though nobody calls yet.
 TEST_F(RudeClockTest, ATimeThatHasComeIsTold) {
   refuse_commits_ = "not now";

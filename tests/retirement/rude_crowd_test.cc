@@ -204,6 +204,30 @@ TEST_F(RudeCrowdTest, WhatWaitedAndBecameADryRunIsPlanned) {
   EXPECT_EQ(Told("r").state, MemberState::kPlanned) << WordsOf("r");
 }
 
+// S5, L1: orphans of a crowd are told so, also those that have expired; nobody turns in a circle.
+TEST_F(RudeCrowdTest, OrphansOfACrowdAreTold) {
+  for (const std::string_view state : {"RUNNING", "LAUNCH_FAILED"}) {
+    Fresh();
+    describe_ = [&](const Observe& a) { return All(a, state); };
+    std::vector<RequestObject> all;
+    for (int i = 0; i < 120; ++i) {
+      RequestObject r = Request("r" + std::to_string(i), {Id(1)});
+      r.created += seconds{i};
+      if (i % 3 > 0) TellOfACall(r, MemberState::kVerifying, Reason::kAmbiguous, 1);
+      if (i % 3 == 2) r.spec.expires_at = now_.wall - minutes{1};
+      all.push_back(r);
+    }
+    Start(all);
+    Go(minutes{30});
+    for (int i = 0; i < 120; ++i) {
+      if (i % 3 == 0) continue;
+      EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kVerifyDeadlineExceeded)
+          << i << state;
+    }
+    EXPECT_TRUE(called_.empty());
+  }
+}
+
 // L1: nor does it keep a place from who may act.
 TEST_F(RudeCrowdTest, DryRunsThatAwaitedNothingStarveNobody) {
   RunsForEver();

@@ -132,20 +132,22 @@ TEST_F(RudeLogTest, AnOrphanWaitsForAPerson) {
 
 // S5: whatever else stands against an orphan, its status goes on telling of the call.
 TEST_F(RudeLogTest, AnObstacleMakesNobodyForgetACall) {
-  for (const bool mistaken : {true, false}) {
+  enum class Obstacle { kMistaken, kProtected, kNotReturnable };
+  for (const auto what : {Obstacle::kMistaken, Obstacle::kProtected, Obstacle::kNotReturnable}) {
     Fresh();
     bool stands = true;
     describe_ = [&](const Observe& a) {
-      std::vector<Sight> sights = All(a, "RUNNING");
+      const bool failed = stands && what == Obstacle::kNotReturnable;
+      std::vector<Sight> sights = All(a, failed ? "LAUNCH_FAILED" : "RUNNING");
       for (Sight& s : sights) {
-        s.protected_from_termination = stands && !mistaken;
+        s.protected_from_termination = stands && what == Obstacle::kProtected;
         s.name = stands ? "another" : "expected";
       }
       return sights;
     };
     RequestObject r = Request("r", {Id(1)});
     TellOfACall(r, MemberState::kVerifying, Reason::kNone, 1);
-    if (mistaken) {
+    if (what == Obstacle::kMistaken) {
       r.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"expected", ""});
     }
     Start({r});
@@ -154,8 +156,34 @@ TEST_F(RudeLogTest, AnObstacleMakesNobodyForgetACall) {
     stands = false;
     Restart();
     Go(hours{1});
-    EXPECT_TRUE(called_.empty()) << "mistaken " << mistaken;
+    EXPECT_TRUE(called_.empty()) << int(what);
   }
+}
+
+// S5: nor does what another request is told of the same instance.
+TEST_F(RudeLogTest, AnotherRequestMakesNobodyForgetACall) {
+  bool stands = true;
+  bool listed = false;
+  describe_ = [&](const Observe& a) {
+    if (!listed) return std::vector<Sight>();
+    std::vector<Sight> sights = All(a, "RUNNING");
+    for (Sight& s : sights) s.name = stands ? "another" : "expected";
+    return sights;
+  };
+  RequestObject older = Request("a", {Id(1)});
+  older.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"expected", ""});
+  TellOfACall(older, MemberState::kBlocked, Reason::kExpectMismatch, 0);
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kVerifying, Reason::kNone, 1);
+  Start({older, r});
+  Go(seconds{20});
+  Restart();
+  listed = true;
+  Go(minutes{30});
+  EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
+  stands = false;
+  Go(hours{1});
+  EXPECT_TRUE(called_.empty());
 }
 
 // What a status tells of a call that has ended keeps nobody from calling.

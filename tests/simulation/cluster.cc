@@ -111,8 +111,10 @@ void World::Do(Process&, const DeleteBatch& a) {
 }
 
 void World::Do(Process& p, const WriteStatus& a) {
+  writing_.insert(a.key);
   At(nullptr, Fault("slow write", 0.02) ? Delay(60'000) : Delay(100),
      [this, a, &p, life = p.life, sent = ClockOf(p)] {
+       writing_.erase(writing_.find(a.key));
        StatusWritten done{Kind::kRequest, a.key, false, false, "", sent};
        if (a.version.empty()) Fail("a status write without the version of its view");
        const auto found = requests_.find(a.key);

@@ -165,11 +165,13 @@ void World::EditRequest(RequestObject r) {
   PutRequest(r);
 }
 
-/// The requests of all its members say in their status that they are in it.
+/// The requests of all its members say in their status that they are in it, and no write that is
+/// under way can make them say something else.
 bool World::IsTold(const BatchObject& b) const {
   return std::all_of(b.members.begin(), b.members.end(), [&](const BatchMember& m) {
     const auto r = requests_.find(m.request);
     if (r == requests_.end() || r->second.uid != m.uid) return false;
+    if (writing_.contains(m.request)) return false;
     const auto& told = r->second.status.members;
     return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
       return s.id == m.id && s.batch == b.sequence && !IsFinal(s.state);
