@@ -31,7 +31,7 @@ std::string WithOthers(const Account& a, const Trouble& first) {
 }
 
 /// T1: what keeps the account from working, first of all what stops it.
-std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
+std::optional<Draft> NotReadyDraft(const Account& a, const Holdup& not_ready) {
   const auto kFalse = ConditionStatus::kFalse;
   const Trouble* trouble = ToldTrouble(a, "");
   const bool told = trouble != nullptr && trouble->of_account;
@@ -44,17 +44,15 @@ std::optional<Draft> NotReadyDraft(const State& state, const Account& a, const H
   if (a.calls_breaker.open()) {
     return Draft{kFalse, a.calls_breaker.reason(), a.calls_breaker.message()};
   }
-  for (const std::string& region : a.lanes) {
-    const auto lane = state.lanes.find({a.object.name, region});
-    if (lane == state.lanes.end() || !lane->second.breaker.open()) continue;
-    return Draft{kFalse, lane->second.breaker.reason(),
-                 region + ": " + lane->second.breaker.message()};
+  for (const auto& [region, lane] : a.lanes) {
+    if (!lane->breaker.open()) continue;
+    return Draft{kFalse, lane->breaker.reason(), region + ": " + lane->breaker.message()};
   }
   return std::nullopt;
 }
 
-Draft ReadyDraft(const State& state, const Account& a, const Holdup& not_ready) {
-  if (const auto draft = NotReadyDraft(state, a, not_ready)) return *draft;
+Draft ReadyDraft(const Account& a, const Holdup& not_ready) {
+  if (const auto draft = NotReadyDraft(a, not_ready)) return *draft;
   if (const Trouble* trouble = ToldTrouble(a, "")) {
     return {ConditionStatus::kTrue, "Ready", "the account is served; " + trouble->told_message};
   }
@@ -129,7 +127,7 @@ AccountStatus RenderAccount(const State& state, const Account& a, Now now) {
       a.not_ready.reason == "Claiming"
           ? Holdup{"CredentialsUnknown", "its credentials are being read", {}, false, false, false}
           : CheckReady(a, a.object.status.installation);
-  AddCondition(status, a, "Ready", ReadyDraft(state, a, not_ready), now);
+  AddCondition(status, a, "Ready", ReadyDraft(a, not_ready), now);
   AddCondition(status, a, "CredentialsValid", CredentialsDraft(a), now);
   CountWaiting(state, a, status);
   return status;

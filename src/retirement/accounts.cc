@@ -19,8 +19,8 @@ bool SameHoldup(const Holdup& a, const Holdup& b) {
 }
 
 /// It looks with other eyes now.
-void ForgetViewpoints(State& state, const Account& a) {
-  for (const std::string& region : a.lanes) state.LaneOf({a.object.name, region}).here = nullptr;
+void ForgetViewpoints(const Account& a) {
+  for (const auto& [region, lane] : a.lanes) lane->here = nullptr;
 }
 
 void AskCredentials(State& state, Account& a, Now now) {
@@ -94,7 +94,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   if (is_new || edited) {
     a.dry_run_unknown = false;
     a.dry_run_proven = false;
-    ProbeNow(state, a, now);
+    ProbeNow(a, now);
   }
   // The alarm lasts until the parameter is not sent any more.
   const bool alarmed = a.dry_run_executed || ReadyReason(o) == kDryRunExecuted;
@@ -115,7 +115,7 @@ void Adopt(State& state, Account& a, const AccountObject& o, Now now) {
   a.object = o;
   // Who was dead may come back and claim it again: it is asked for anew then.
   if (o.status.installation == state.config.installation) a.dead_installation.clear();
-  ForgetViewpoints(state, a);
+  ForgetViewpoints(a);
   a.terminate.SetLimit(o.spec.terminate_per_second, now.mono);
   a.describe.SetLimit(o.spec.describe_per_second, now.mono);
   if (!a.writing) a.observed_fingerprint = FingerprintOf(o.status);
@@ -136,12 +136,11 @@ bool IsHeardElsewhere(const Account& a, const LaneState& lane, Now now) {
 }
 
 /// These credentials are good for looks of `lane`.
-void TakenIn(State& state, Account& a, LaneState& lane, Now now) {
+void TakenIn(Account& a, LaneState& lane, Now now) {
   a.heard_in = lane.lane.region;
   a.heard_at = now.mono;
-  for (const std::string& region : a.lanes) {
-    LaneState& other = state.LaneOf({a.object.name, region});
-    other.taken_elsewhere = &other != &lane && other.refused_with == a.credential;
+  for (const auto& [region, other] : a.lanes) {
+    other->taken_elsewhere = other != &lane && other->refused_with == a.credential;
   }
   lane.refused_with.clear();
 }
@@ -244,7 +243,7 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   if (changed) a->heard_at = Mono{};
   a->credentials_read = true;
   a->credential = event.credential;
-  ForgetViewpoints(state, *a);
+  ForgetViewpoints(*a);
   if (event.credential.empty()) a->credentials_valid = ConditionStatus::kFalse;
   // What an earlier process found out about these very credentials stands.
   const bool as_before =
@@ -252,7 +251,7 @@ void OnCredentialsChanged(State& state, const CredentialsChanged& event, Now now
   if (repaired && !as_before) {
     a->credentials_breaker.Heal();
     a->calls_breaker.Heal();
-    ProbeNow(state, *a, now);
+    ProbeNow(*a, now);
   }
   UpdateReady(state, *a, now);
   TouchAccount(*a, now);
@@ -289,7 +288,7 @@ void OnDescribeAnswer(State& state, Account& a, const Observed& event, Now now) 
     a.describe.OnSuccess(now.mono);
     OnSuccess(a, Work::kLook, event.lane.region, now);
     if (event.credential != a.credential) return;
-    TakenIn(state, a, lane, now);
+    TakenIn(a, lane, now);
     OnCredentialsAccepted(a, now);
     AcceptCredentials(state, a, now);
     return;
@@ -424,16 +423,15 @@ void OnCallWorked(State& state, Account& a, LaneState& lane, Mono sent, Now now)
   HealCalls(state, a, lane, sent, now);
 }
 
-void ProbeNow(State& state, Account& a, Now now) {
+void ProbeNow(Account& a, Now now) {
   a.calls_breaker.ProbeNow(now.mono);
   a.credentials_breaker.ProbeNow(now.mono);
   a.looks_after = std::min(a.looks_after, now.mono);
   for (auto& [key, trouble] : a.troubles) trouble.retold = 0;
-  for (const std::string& region : a.lanes) {
-    LaneState& lane = state.LaneOf({a.object.name, region});
-    lane.breaker.ProbeNow(now.mono);
-    lane.looks_after = std::min(lane.looks_after, now.mono);
-    lane.ledger.commit_after = std::min(lane.ledger.commit_after, now.mono);
+  for (const auto& [region, lane] : a.lanes) {
+    lane->breaker.ProbeNow(now.mono);
+    lane->looks_after = std::min(lane->looks_after, now.mono);
+    lane->ledger.commit_after = std::min(lane->ledger.commit_after, now.mono);
   }
 }
 
@@ -540,7 +538,7 @@ Mono NextAccountWake(const State& state, Now now) {
   Mono next = base::kNever;
   if (state.stopping) return next;
   for (const auto& [name, a] : state.accounts) {
-    next = std::min(next, NextTrouble(state, a));
+    next = std::min(next, NextTrouble(a));
     if (!WaitsForCredentials(a)) continue;
     next = std::min(next, std::max(now.mono, a.credentials_asked + kCredentialsAge));
     if (a.credentials_breaker.open() && !IsForeign(state, a)) {

@@ -26,7 +26,7 @@ void OnCallAccepted(State& state, Account& account, LaneState& lane, Mono sent, 
 /// A call that was sent then, and whose answer may have been lost, is seen to have worked.
 void OnCallWorked(State& state, Account& account, LaneState& lane, Mono sent, Now now);
 /// A person asks: what waits for a probe is tried now.
-void ProbeNow(State& state, Account& account, Now now);
+void ProbeNow(Account& account, Now now);
 /// Calls are probed, one instance at a time.
 bool IsProbing(const Account& account, const LaneState& lane);
 

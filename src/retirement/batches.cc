@@ -98,12 +98,9 @@ void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, N
 }
 
 /// Lanes of one account share its rate, and so how far ahead is committed.
-size_t UncalledOf(const State& state, const Account& account) {
+size_t UncalledOf(const Account& account) {
   size_t count = 0;
-  for (const std::string& region : account.lanes) {
-    const auto lane = state.lanes.find({account.object.name, region});
-    if (lane != state.lanes.end()) count += lane->second.ledger.Uncalled();
-  }
+  for (const auto& [region, lane] : account.lanes) count += lane->ledger.Uncalled();
   return count;
 }
 
@@ -119,30 +116,28 @@ bool IsAsking(const LaneState& lane) {
   });
 }
 
-bool IsAsking(const State& state, const Account& account) {
-  return std::any_of(account.lanes.begin(), account.lanes.end(), [&](const std::string& region) {
-    const auto lane = state.lanes.find({account.object.name, region});
-    return lane != state.lanes.end() && IsAsking(lane->second);
-  });
+bool IsAsking(const Account& account) {
+  return std::any_of(account.lanes.begin(), account.lanes.end(),
+                     [](const auto& item) { return IsAsking(*item.second); });
 }
 
 /// S10: a first dry run is awaited before the service is asked for another one.
-Packer::Most MostOf(const State& state, const Account& account, const LaneState& lane) {
+Packer::Most MostOf(const Account& account, const LaneState& lane) {
   Packer::Most most;
   if (IsProbing(account, lane)) most = {1, 1};
-  if (AsksAlone(account)) most.dry_runs = IsAsking(state, account) ? 0 : 1;
+  if (AsksAlone(account)) most.dry_runs = IsAsking(account) ? 0 : 1;
   return most;
 }
 
 /// A probe is awaited before anything else is committed.
-bool HasEnoughAhead(const State& state, const Account& account, const LaneState& lane) {
-  return UncalledOf(state, account) >= (IsProbing(account, lane) ? 1 : kUncalledAhead);
+bool HasEnoughAhead(const Account& account, const LaneState& lane) {
+  return UncalledOf(account) >= (IsProbing(account, lane) ? 1 : kUncalledAhead);
 }
 
 bool MayPack(const State& state, const LaneState& lane, const Account& account, Now now) {
   if (state.stopping || account.suspect || lane.ledger.draft) return false;
   if (lane.ledger.reading != 0) return false;
-  if (HasEnoughAhead(state, account, lane) || now.mono < lane.ledger.commit_after) return false;
+  if (HasEnoughAhead(account, lane) || now.mono < lane.ledger.commit_after) return false;
   return CallsAllowedAt(account, lane, now) <= now.mono + kCommitAhead;
 }
 
@@ -180,7 +175,7 @@ void DriveLane(State& state, LaneState& lane, Account& account, Now now) {
     if (entry.stage == Stage::kReady) DriveReady(state, lane, account, entry, now);
   }
   while (MayPack(state, lane, account, now)) {
-    auto cut = lane.packer.Take(state.config.window, now.mono, MostOf(state, account, lane));
+    auto cut = lane.packer.Take(state.config.window, now.mono, MostOf(account, lane));
     if (!cut) break;
     KeepCredentialsFresh(state, account, now);
     Draft(state, lane, account, *std::move(cut), now);
@@ -294,9 +289,9 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
     next = std::min(next, std::max(lane.ledger.commit_after, now.mono + seconds{1}));
   }
   if (lane.ledger.draft || lane.ledger.reading != 0 || state.stopping) return next;
-  if (HasEnoughAhead(state, account, lane)) return next;
+  if (HasEnoughAhead(account, lane)) return next;
   if (calls == base::kNever || account.suspect) return next;
-  const Mono packed = lane.packer.Next(state.config.window, MostOf(state, account, lane));
+  const Mono packed = lane.packer.Next(state.config.window, MostOf(account, lane));
   const Mono pack = std::max(packed, lane.ledger.commit_after);
   return std::min(next, std::max(pack, calls - kCommitAhead));
 }

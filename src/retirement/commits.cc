@@ -336,7 +336,7 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       entry.stage = Stage::kReady;
       for (Target* t : entry.targets) {
         t->batch = event.sequence;
-        t->orphan = false;  // the log tells of it again
+        t->orphan.reset();  // the log tells of it again
         ShowInBatch(state, *t, {MemberState::kSubmitted, Reason::kNone}, now);
       }
       lane.ledger.open.emplace(event.sequence, std::move(entry));

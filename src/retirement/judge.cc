@@ -70,8 +70,8 @@ Verdict JudgeKnownAbsent(const Target& t, const Wanted& w, Now now) {
     if (absent_for >= kAbsenceGap) return Gone(t);
     return LookAt{std::max(now.mono, t.first_absent + kAbsenceGap)};
   }
-  const bool asked = t.asked_at != Mono{} && t.asked_at >= t.first_absent;
-  const bool wait = w.suspicious && !asked;
+  const Mono believed = std::max(t.asked_at, t.believed_at);
+  const bool wait = w.suspicious && (believed == Mono{} || believed < t.first_absent);
   const Millis needed = wait ? kSuspiciousAbsence : kForeignAbsence;
   if (absent_for >= needed && t.absences >= kForeignAbsences) return Gone(t);
   return LookAt{std::max(now.mono, t.seen_at + kAbsenceLook), Reason::kServiceError,
@@ -147,17 +147,19 @@ std::optional<Finish> PresentObstacle(const Target& t, const Wanted& w) {
   return std::nullopt;
 }
 
+/// S8a: somebody asked for another call. Who asked before that was told did not mean it.
+bool HasConsent(const Target& t) { return t.asked_at != Mono{} && t.asked_at >= SettledAt(t); }
+
 Verdict JudgeBin(const Target& t, const Wanted& w) {
   if (!IsPrepaid(t) || w.intent.prepaid != PrepaidPolicy::kDestroy) {
     return Finish{.state = MemberState::kRecycled,
                   .reason = t.by_us ? Reason::kRetiredByUs : Reason::kRetiredByOther,
                   .result = BatchResult::kRecycled};
   }
+  // S5: the call of which a status tells may have been the second one.
+  if (IsOrphan(t)) return Orphaned();
   return Pack{.step = Step::kSecond, .fresh_until = FreshUntil(t)};
 }
-
-/// S8a: somebody asked for another call. Who asked before that was told did not mean it.
-bool HasConsent(const Target& t) { return t.asked_at != Mono{} && t.asked_at >= SettledAt(t); }
 
 std::string WhyItWaits(const Target& t) { return t.wait_message ? *t.wait_message : ""; }
 
@@ -182,10 +184,7 @@ std::optional<LookAt> MustWait(const Target& t, Now now) {
 
 }  // namespace
 
-bool IsOrphan(const Target& t) {
-  const bool binned = t.present && IsInBin(t) && t.seen_at >= SettledAt(t);
-  return t.orphan && !binned && !HasConsent(t);
-}
+bool IsOrphan(const Target& t) { return t.orphan && !HasConsent(t); }
 
 Finish Orphaned() {
   return Refused(

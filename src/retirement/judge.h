@@ -56,8 +56,8 @@ Verdict Judge(const Target& target, const Wanted& wanted, Now now);
 /// LookAt = not yet; Finish.result tells what became of it; kUntouched sends it back to Judge.
 Verdict JudgeCalled(const Target& target, const Wanted& wanted, const Called& called, Now now);
 
-/// S5: a call of which only a status tells; it may have been accepted, did not put it into the bin,
-/// and nobody asked for another.
+/// S5: a call of which only a status tells; it may have been accepted, and nobody asked for
+/// another.
 bool IsOrphan(const Target& target);
 /// What becomes of it where it still exists.
 Finish Orphaned();

@@ -71,7 +71,7 @@ bool IsLater(const History& a, const History& b) {
 void FindOrphan(Target& t, const Lane& lane, uint64_t sequence) {
   for (const Claim& claim : t.claims) {
     const Request& r = *claim.request;
-    if (r.lane() == lane && r.members[claim.member].batch == sequence) t.orphan = false;
+    if (r.lane() == lane && r.members[claim.member].batch == sequence) t.orphan.reset();
   }
 }
 
@@ -431,6 +431,9 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   // Of a call that is under way the answer still counts.
   const bool over = entry->stage == Stage::kCalled || entry->stage == Stage::kClosed;
   if (theirs && over) {
+    for (Target* t : entry->targets) {
+      if (!entry->deleted) MakeOrphan(*t, {event.lane, event.sequence}, now);
+    }
     ReleaseAll(state, *entry, now);
     return Leave(state, *entry, now);
   }

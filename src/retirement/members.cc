@@ -61,13 +61,28 @@ bool IsUnended(MemberState state, Reason reason) {
   __builtin_unreachable();
 }
 
+/// Nothing is there that could be called, and nobody is known to have seen that there was.
+bool IsEnd(const Target& t, const MemberChange& change) {
+  return change.state == MemberState::kRetired || change.state == MemberState::kRecycled ||
+         (change.reason == Reason::kNeverObserved && t.known.empty());
+}
+
 /// S5: who leads next knows of a call whose entry is gone by this status alone.
 bool IsForgotten(const State& state, const Request& r, const MemberStatus& m,
                  const MemberChange& change) {
-  if (!r.Executes() || !IsUnended(m) || IsUnended(change.state, change.reason)) return false;
-  if (IsEnd(change.state, change.reason)) return false;
+  if (!r.Executes() || m.batch == 0 || !IsUnended(m)) return false;
+  if (IsUnended(change.state, change.reason)) return false;
   const auto t = state.targets.find(m.id);
-  return t != state.targets.end() && IsOrphan(t->second);
+  return t != state.targets.end() && IsOrphan(t->second) && !IsEnd(t->second, change);
+}
+
+/// S5: whoever is told of such a call is a witness of it from now on.
+void BearWitness(const State& state, const Request& r, MemberStatus& m) {
+  const bool waits = m.state == MemberState::kWaiting || m.state == MemberState::kBlocked;
+  if (m.batch != 0 || !waits || !IsUnended(m) || !r.Executes()) return;
+  const auto t = state.targets.find(m.id);
+  if (t == state.targets.end() || !IsOrphan(t->second)) return;
+  if (t->second.orphan->lane == r.lane()) m.batch = t->second.orphan->sequence;
 }
 
 /// What is told instead, until its end was seen or somebody asked for another call.
@@ -76,7 +91,8 @@ MemberChange InMemory(const MemberChange& change) {
     return {MemberState::kWaiting, Reason::kAmbiguous, change.message};
   }
   const Finish end = Orphaned();
-  return {end.state, end.reason, end.message};
+  const bool unseen = change.reason == Reason::kNeverObserved;
+  return {end.state, end.reason, unseen ? change.message : end.message};
 }
 
 void CountFinal(State& state, const Request& r, const MemberStatus& m, Now now) {
@@ -103,6 +119,7 @@ void SetMember(State& state, Request& r, uint32_t member, const MemberChange& ch
   m.state = change.state;
   m.reason = change.reason;
   m.message = message.empty() ? nullptr : std::make_shared<const std::string>(message);
+  BearWitness(state, r, m);
   ++r.counts[size_t(m.state)];
   AddToGauges(state, m, 1);
   // Pending and Waiting are one wait: a grace period counts from its beginning.
@@ -143,11 +160,6 @@ void UpdatePhase(State& state, Request& r) {
   --state.gauges.requests[size_t(r.phase)];
   ++state.gauges.requests[size_t(phase)];
   r.phase = phase;
-}
-
-bool IsEnd(MemberState state, Reason reason) {
-  return state == MemberState::kRetired || state == MemberState::kRecycled ||
-         (state == MemberState::kFailed && reason == Reason::kNeverObserved);
 }
 
 bool IsUnended(const MemberStatus& m) { return IsUnended(m.state, m.reason); }

@@ -28,8 +28,6 @@ void UpdatePhase(State& state, Request& request);
 
 /// Whether it tells of a call without telling how that ended.
 bool IsUnended(const MemberStatus& member);
-/// Nothing was seen that could be called, or not any more.
-bool IsEnd(MemberState state, Reason reason);
 int Count(const Request& request, MemberState state);
 /// Every member is in a final state.
 bool AllFinal(const Request& request);

@@ -44,7 +44,8 @@ MemberStatus NewMember(InstanceId id, Since since) {
 }
 
 /// It is in the batch of another request.
-bool AwaitsAnother(const MemberStatus& m) { return m.reason == Reason::kAwaitingBatch; }
+/// It tells of a batch as one of its members, not as one who awaits its end, or did.
+bool IsInIt(const MemberStatus& m) { return IsUnended(m) && m.reason != Reason::kAwaitingBatch; }
 
 /// The members of the new spec in their present states, then removed ones that are in a batch.
 std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& spec,
@@ -60,7 +61,7 @@ std::vector<MemberStatus> MergeMembers(const State& state, const RequestSpec& sp
                                      [&](const MemberSpec& s) { return s.id == m.id; });
     const auto target = state.targets.find(m.id);
     const bool in_batch = target != state.targets.end() && target->second.place == Place::kBatch &&
-                          target->second.batch == m.batch && m.batch != 0 && !AwaitsAnother(m);
+                          target->second.batch == m.batch && m.batch != 0 && IsInIt(m);
     if (!in_spec && in_batch) merged.push_back(m);
   }
   return merged;
@@ -105,7 +106,7 @@ void Restore(State& state, Request& r, const RequestStatus& status, Since since)
   }
   // A removed member of a batch that is still open stays until the batch is closed.
   for (const MemberStatus& m : status.members) {
-    if (m.batch == 0 || AwaitsAnother(m) || IsFinal(m.state)) continue;
+    if (m.batch == 0 || !IsInIt(m) || IsFinal(m.state)) continue;
     if (FindMember(r.members, m.id)) continue;
     r.members.push_back(m);
   }
@@ -178,12 +179,7 @@ void SettleOrphans(State& state, Request& r, Now now) {
     }
     Target& t = TargetOf(state, m.id);
     if (t.place == Place::kBatch) continue;
-    t.called = true;
-    t.by_us = true;
-    t.orphan = true;
-    t.last_call_end = now.mono;
-    // The longest that an entry may have said.
-    t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;
+    MakeOrphan(t, {r.lane(), m.batch}, now);
   }
 }
 
@@ -296,9 +292,14 @@ void Edit(State& state, Request& r, const RequestObject& o, Now now) {
 }
 
 /// S8a: who wishes to look again consents to what he was told to wait for, and to nothing else.
-bool Consents(const MemberStatus& m, bool decides) {
-  if (m.reason == Reason::kVerifyDeadlineExceeded || m.reason == Reason::kResurrected) return true;
-  return decides && m.state == MemberState::kWaiting && m.reason == Reason::kServiceError;
+bool Consents(const MemberStatus& m) {
+  return m.reason == Reason::kVerifyDeadlineExceeded || m.reason == Reason::kResurrected;
+}
+
+/// S8: he was told that it is absent, and how to say that this is right.
+bool Believes(const MemberStatus& m, const Target& t) {
+  if (m.state != MemberState::kWaiting) return false;
+  return m.reason == Reason::kServiceError || (m.reason == Reason::kAmbiguous && !t.present);
 }
 
 /// "Look again": Blocked and Failed members are observed at once. Whether somebody asked.
@@ -306,14 +307,15 @@ bool LookAgain(State& state, Request& r, Now now) {
   if (r.requested_at == r.handled_requested_at || !r.admitted || !state.restored) return false;
   r.handled_requested_at = r.requested_at;
   Touch(state, r, Urgency::kQuiet, now);
-  if (Account* account = state.FindAccount(r.spec.account)) ProbeNow(state, *account, now);
+  if (Account* account = state.FindAccount(r.spec.account)) ProbeNow(*account, now);
   // Whoever asks because of what is blocked has not decided about what is merely not listed.
   const bool decides = Count(r, MemberState::kBlocked) + Count(r, MemberState::kFailed) == 0;
   for (uint32_t i = 0; i < r.members.size(); ++i) {
     if (IsRemoved(r, i)) continue;
     const MemberState before = r.members[i].state;
     Target& t = TargetOf(state, r.members[i].id);
-    if (r.Executes() && Consents(r.members[i], decides)) t.asked_at = now.mono;
+    if (r.Executes() && Consents(r.members[i])) t.asked_at = now.mono;
+    if (r.Executes() && decides && Believes(r.members[i], t)) t.believed_at = now.mono;
     if (before == MemberState::kWaiting) t.not_before = Mono{};
     if (before != MemberState::kBlocked && before != MemberState::kFailed) continue;
     if (t.place != Place::kBatch) {
@@ -327,7 +329,9 @@ bool LookAgain(State& state, Request& r, Now now) {
   return true;
 }
 
+/// S5: not before it is known which calls no entry tells of.
 void Expire(State& state, Request& r, Now now) {
+  if (!state.restored) return;
   for (uint32_t i = 0; i < r.members.size(); ++i) {
     const MemberState s = r.members[i].state;
     if (IsFinal(s) || !r.Executes()) continue;

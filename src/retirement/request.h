@@ -202,7 +202,7 @@ struct Account {
   int failed_writes = 0;  // in a row
   Mono due{base::kNever};
   Mono last_write{};
-  std::set<std::string> lanes{};  // regions
+  std::map<std::string, LaneState*> lanes{};  // by region; the state owns them
 
   Holdup not_ready{};
 };

@@ -202,15 +202,13 @@ double Sendable(const Account& account, Millis time) {
 
 /// Looking further ahead than the rate can send only lets sights age. What waits in another region
 /// that may not call does not count.
-bool MayLookAhead(const State& state, const Account& account, const LaneState& here) {
+bool MayLookAhead(const Account& account, const LaneState& here) {
   size_t ahead = 0;
   size_t prepaid = 0;
-  for (const std::string& region : account.lanes) {
-    const auto lane = state.lanes.find({account.object.name, region});
-    if (lane == state.lanes.end()) continue;
-    if (&lane->second != &here && lane->second.breaker.open()) continue;
-    ahead += lane->second.packer.size() + lane->second.looking;
-    prepaid += lane->second.packer.prepaid();
+  for (const auto& [region, lane] : account.lanes) {
+    if (lane != &here && lane->breaker.open()) continue;
+    ahead += lane->packer.size() + lane->looking;
+    prepaid += lane->packer.prepaid();
   }
   return double(ahead) < Sendable(account, prepaid > 0 ? kPrepaidLookAhead : kLookAhead);
 }
@@ -223,7 +221,7 @@ void SendLooksOf(State& state, Account& account, LaneState& lane, Now now) {
   while (LooksOfLaneAt(account, lane, now) <= now.mono && lane.looks.Next(true) <= now.mono) {
     // While every look is refused one instance after the other is asked for.
     const bool probing = std::max(lane.refused_looks, account.refused_looks) >= kRefusedAlike;
-    const Looks::Cut cut{MayLookAhead(state, account, lane), probing ? 1 : kMostIds,
+    const Looks::Cut cut{MayLookAhead(account, lane), probing ? 1 : kMostIds,
                          account.look_groups_from};
     std::vector<Target*> targets = lane.looks.Take(now.mono, cut);
     if (targets.empty()) break;
@@ -265,7 +263,7 @@ Mono NextLook(const State& state, Now now) {
     if (account == state.accounts.end()) continue;
     const Mono allowed = LooksOfLaneAt(account->second, lane, now);
     if (allowed == base::kNever || lane.looks.empty()) continue;
-    const bool ahead = MayLookAhead(state, account->second, lane);
+    const bool ahead = MayLookAhead(account->second, lane);
     next = std::min(next, std::max(allowed, lane.looks.Next(ahead)));
   }
   return next;

@@ -32,7 +32,7 @@ LaneState& State::LaneOf(const Lane& lane) {
   LaneState& state = lanes[lane];
   if (state.lane.account.empty()) {
     state.lane = lane;
-    accounts[lane.account].lanes.insert(lane.region);
+    accounts[lane.account].lanes.emplace(lane.region, &state);
   }
   return state;
 }

@@ -63,6 +63,11 @@ struct Crowd {
 };
 
 /// What one call of it ended as for good, for everybody who wants the same there.
+struct EntryRef {
+  Lane lane{};
+  uint64_t sequence = 0;
+};
+
 struct EndedAs {
   Intent intent{};
   Lane lane{};
@@ -112,14 +117,16 @@ struct Target {
   bool by_us = false;           // a call of ours named it and may have done what is seen
   bool retired_before = false;  // the log says that it was retired
   Mono retired_learnt{};        // when that was learnt
-  bool orphan = false;          // a status tells of a call whose entry is gone, not of its end
+  // A status tells of a call whose entry is gone, not of its end.
+  std::unique_ptr<const EntryRef> orphan{};
   uint16_t attempts = 0;
   CloudRequestId request_id{};
   std::unique_ptr<const Sight> packed{};  // as it was when it was packed for the last call
   Mono unchanged_since{};  // after that call: the first look of the row that shows the same
   std::shared_ptr<const Origin> binned_by{};  // the log says that this put it into the bin
   bool new_termination = false;  // after that call the service showed one that was not there before
-  Mono asked_at{};               // a person asked to look again
+  Mono asked_at{};               // a person asked for another call
+  Mono believed_at{};            // a person said that it is right that it is absent
 
   // The open entry that names it, or the lane in which it waits.
   Lane batch_lane{};

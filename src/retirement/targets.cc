@@ -55,7 +55,9 @@ void Plan(LaneState& lane, Target& t, Mono due, Looks::Purpose purpose) {
 /// What is not the expected instance is looked at again, slowly: its name may be put right.
 bool ExpectsAnother(const Target& t, const Claim& claim) {
   const MemberStatus& m = MemberOf(claim);
-  const bool told = m.state == MemberState::kBlocked && m.reason == Reason::kExpectMismatch;
+  const bool mistaken = m.reason == Reason::kExpectMismatch ||
+                        (m.reason == Reason::kVerifyDeadlineExceeded && IsMistaken(t, claim));
+  const bool told = m.state == MemberState::kBlocked && mistaken;
   const bool untold = claim.request->Executes() && !IsFinal(m.state) && IsMistaken(t, claim);
   return InSpec(claim) && (told || untold);
 }
@@ -222,6 +224,15 @@ void LeavePlace(State& state, Target& t) {
   // Who was let go from a batch may still have a look to come in the lane of that batch.
   CancelLook(t);
   t.place = Place::kIdle;
+}
+
+void MakeOrphan(Target& t, const EntryRef& entry, Now now) {
+  t.called = true;
+  t.by_us = true;
+  t.orphan = std::make_unique<const EntryRef>(entry);
+  t.last_call_end = now.mono;
+  // The longest that an entry may have said.
+  t.settle_until = now.mono + kSignatureAge + kClockError + kMaxEffectLag;
 }
 
 Target& TargetOf(State& state, InstanceId id) {

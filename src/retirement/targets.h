@@ -7,6 +7,9 @@
 
 namespace retirement {
 
+/// S4, S5: the entry of a call is gone, and nobody knows how the call ended.
+void MakeOrphan(Target& target, const EntryRef& entry, Now now);
+
 /// The target of an id, made with what the log says of it when there is none.
 Target& TargetOf(State& state, InstanceId id);
 void AddClaims(State& state, Request& request, Now now);

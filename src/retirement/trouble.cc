@@ -132,9 +132,7 @@ void DriveTrouble(State& state, Account& a, Now now) {
     UpdateReady(state, a, now);
     news = true;
   }
-  for (const std::string& region : a.lanes) {
-    news = HealIdle(state.LaneOf({a.object.name, region}).breaker, now) || news;
-  }
+  for (const auto& [region, lane] : a.lanes) news = HealIdle(lane->breaker, now) || news;
   for (auto it = a.troubles.begin(); it != a.troubles.end();) {
     Trouble& t = it->second;
     if (now.mono >= EndsAt(it->first.first, t)) {
@@ -154,15 +152,12 @@ void DriveTrouble(State& state, Account& a, Now now) {
   if (news) Tell(state, a, now);
 }
 
-Mono NextTrouble(const State& state, const Account& a) {
+Mono NextTrouble(const Account& a) {
   const auto idle = [](const Breaker& breaker) {
     return breaker.Next() == base::kNever ? base::kNever : breaker.Next() + kBreakerIdle;
   };
   Mono next = std::min(idle(a.calls_breaker), idle(a.credentials_breaker));
-  for (const std::string& region : a.lanes) {
-    const auto lane = state.lanes.find({a.object.name, region});
-    if (lane != state.lanes.end()) next = std::min(next, idle(lane->second.breaker));
-  }
+  for (const auto& [region, lane] : a.lanes) next = std::min(next, idle(lane->breaker));
   for (const auto& [key, t] : a.troubles) {
     next = std::min(next, std::min(TellAt(t), EndsAt(key.first, t)));
   }

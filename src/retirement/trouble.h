@@ -27,7 +27,7 @@ void OnEffect(Account& account, const std::string& region, Mono sent, Now now);
 void OnInstancesRefused(Account& account, const std::string& region, Mono sent, Now now);
 /// Forgets what was not tried again for long; tells what has lasted.
 void DriveTrouble(State& state, Account& account, Now now);
-Mono NextTrouble(const State& state, const Account& account);
+Mono NextTrouble(const Account& account);
 
 /// What is told of it now, for requests of `region` ("" for any); null for nothing.
 const Trouble* ToldTrouble(const Account& account, const std::string& region);

@@ -385,5 +385,16 @@ TEST_F(RudeAccountTest, ABlindAccountIsInNoBlockedOnesWay) {
   EXPECT_EQ(Told("a-theirs").reason, Reason::kDuplicateRequest);
 }
 
+// S0: an entry of an account that nobody knows makes no account without a name.
+TEST_F(RudeAccountTest, AnUnknownAccountOfAnEntryMakesNoOther) {
+  BatchObject entry = Open();
+  entry.lane.account = "gone";
+  entry.version = std::to_string(++version_);
+  Start({}, {entry});
+  Go(minutes{1});
+  EXPECT_FALSE(engine_.state().accounts.contains(""));
+  EXPECT_EQ(engine_.state().lanes.count({"", entry.lane.region}), 0u);
+}
+
 }  // namespace
 }  // namespace retirement

@@ -255,5 +255,19 @@ TEST_F(RudeEndTest, OneEntryThatLeavesEndsNoTroubleOfAnother) {
   EXPECT_TRUE(log_.rbegin()->second.request_id.empty());
 }
 
+// T1: who awaited the end of a batch once, and was taken away from his request, is not in it.
+TEST_F(RudeEndTest, WhoAwaitedABatchOnceIsNotInIt) {
+  RunsForEver();
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kSubmitted, Reason::kNone, 1);
+  RequestObject q = Request("q", {Id(1)});
+  TellOfACall(q, MemberState::kWaiting, Reason::kNone, 1);
+  q.spec.members[0] = MemberSpec(Parsed(Id(2)));
+  ++q.generation;
+  Start({q, r}, {Open()});
+  Go(minutes{1});
+  EXPECT_EQ(StatusOf("q").members.size(), 1u);
+}
+
 }  // namespace
 }  // namespace retirement

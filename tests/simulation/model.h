@@ -147,6 +147,7 @@ struct Effort {
   Mono last_called{};
   Mono last_refused{};                   // as an account
   std::set<std::string> refused_with{};  // since the last acceptance
+  std::set<std::string> refused_in{};    // regions that took no call since they refused one
   int refused_looks = 0;                 // in a row
   Mono tenth_refused{};
   std::string looks_of{};

@@ -159,6 +159,7 @@ void World::Deliver(Process* p, const Call& call, const std::string& key, uint64
     Effort& effort = efforts_[call.lane.account];
     effort.last_refused = now_;
     effort.refused_with.insert(code);
+    if (fault == retirement::Fault::kLane) effort.refused_in.insert(call.lane.region);
     Trace("refused " + BatchName(call.lane, call.sequence) + " " + code);
     const bool server = fault == retirement::Fault::kServer;
     if (server && Fault("fails, yet executes", 0.7)) {
@@ -214,7 +215,10 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
     reply = cloud_.Check(request, now_);
     if (reply.ok()) {
       reply = {"DryRunOperation", "The request would have succeeded."};
-      if (!fails) efforts_[call.lane.account].last_accepted = now_;
+      if (!fails) {
+        efforts_[call.lane.account].last_accepted = now_;
+        efforts_[call.lane.account].refused_in.erase(call.lane.region);
+      }
     }
   } else if (sees && call.dry_run && dry_run_attitude_ == 2) {
     reply = {"UnknownParameter", "The parameter DryRun is not known."};
@@ -250,6 +254,7 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
   if (answer.outcome == Outcome::kAccepted) {
     efforts_[call.lane.account].last_accepted = now_;
     efforts_[call.lane.account].refused_with.clear();
+    efforts_[call.lane.account].refused_in.erase(call.lane.region);
   }
   const Millis after = Fault("late answer", 0.08) ? Delay(60'000) : Delay(300);
   const bool heard = now_ + after - created_[entry] < kTimeOut;

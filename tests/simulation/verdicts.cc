@@ -102,7 +102,11 @@ std::string World::WrongEnd(const RequestObject& r, const MemberStatus& m) {
 /// Blocked is the end only while what blocks is there.
 std::string World::WrongBlock(const RequestObject& r, const MemberStatus& m) {
   const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
-  if (i == nullptr || i->gone) return "gone";
+  if (i == nullptr || i->gone) {
+    // Who looks now may never have seen it: only a person knows what became of the call.
+    const bool orphan = m.reason == Reason::kVerifyDeadlineExceeded && orphans_.contains(m.id);
+    return orphan && rotated_ ? "" : "gone";
+  }
   if (m.reason == Reason::kInstanceProtected && i->protected_from_termination) return "";
   const bool called = touched_.contains(m.id) || orphans_.contains(m.id);
   if (m.reason == Reason::kVerifyDeadlineExceeded && called) return "";
@@ -144,7 +148,7 @@ std::string World::WrongAccount(const AccountObject& a) {
   if (a.status.observed_generation != a.generation) return "L1: no status of " + a.name;
   const Effort& effort = efforts_[a.name];
   // Nobody could find out that it works again?
-  if (effort.last_refused > effort.last_accepted) return "";
+  if (effort.last_refused > effort.last_accepted || !effort.refused_in.empty()) return "";
   for (const auto& [activity, fortune] : effort.fortunes) {
     if (fortune.failures > 0) return "";
   }

@@ -1,5 +1,7 @@
 #include "simulation/world.h"
 
+#include <algorithm>
+
 #include "retirement/durations.h"
 
 namespace simulation {
@@ -89,7 +91,19 @@ bool World::Fault(const char* kind, double probability) {
 }
 
 void World::At(Process* process, Millis delay, std::function<void()> run) {
-  agenda_.push({now_ + delay, ++order_, process, process ? process->life : 0, std::move(run)});
+  Put({now_ + delay, ++order_, process, process ? process->life : 0, std::move(run)});
+}
+
+void World::Put(Due due) {
+  agenda_.push_back(std::make_unique<Due>(std::move(due)));
+  std::push_heap(agenda_.begin(), agenda_.end(), IsLater);
+}
+
+World::Due World::Take() {
+  std::pop_heap(agenda_.begin(), agenda_.end(), IsLater);
+  const std::unique_ptr<Due> due = std::move(agenda_.back());
+  agenda_.pop_back();
+  return std::move(*due);
 }
 
 void World::Trace(const std::string& line) {
@@ -111,8 +125,7 @@ Report World::Run() {
   const int64_t many = shape_.requests > 1'000 ? 4 * kMostStepsOfMany : kMostStepsOfMany;
   const int64_t most = shape_.big || shape_.crowded ? many : kMostSteps;
   while (report_.violation.empty() && !agenda_.empty() && report_.steps < most) {
-    Due due = agenda_.top();
-    agenda_.pop();
+    Due due = Take();
     now_ = std::max(now_, due.at);
     if (now_ > quiet_) faults_on_ = false;
     if (healed_ || now_ > end) break;
@@ -121,7 +134,7 @@ Report World::Run() {
       if (now_ < due.process->frozen_until) {
         // It wakes with everything in hand, in the old order.
         due.at = due.process->frozen_until;
-        agenda_.push(std::move(due));
+        Put(std::move(due));
         continue;
       }
     }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <functional>
-#include <queue>
 
 #include "base/random.h"
 #include "simulation/model.h"
@@ -30,10 +29,10 @@ class World : private simulator::Nature {
     Process* process;  // null: bound to nobody
     int64_t life;
     std::function<void()> run;
-    bool operator>(const Due& other) const {
-      return std::tie(at, order) > std::tie(other.at, other.order);
-    }
   };
+  static bool IsLater(const std::unique_ptr<Due>& a, const std::unique_ptr<Due>& b) {
+    return std::tie(a->at, a->order) > std::tie(b->at, b->order);
+  }
 
   // world.cc: time and faults. Nature:
   Millis EffectDelay() override;
@@ -45,6 +44,8 @@ class World : private simulator::Nature {
   bool Fault(const char* kind, double probability);
   /// Something of `process`, which a crash forgets and a freeze delays; for null of the world.
   void At(Process* process, Millis delay, std::function<void()> run);
+  void Put(Due due);
+  Due Take();
   Millis Delay(int64_t most) { return Millis{int64_t(random_.Below(uint64_t(most)))}; }
   Wall TrueTime() const { return Wall{now_.time_since_epoch() + wall_offset_}; }
   Mono ClockOf(const Process& p) const { return now_ - p.stood; }
@@ -209,7 +210,7 @@ class World : private simulator::Nature {
   Mono now_{Millis{10'000'000}};
   Millis wall_offset_{1'700'000'000'000};
   uint64_t order_ = 0;
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> agenda_;
+  std::vector<std::unique_ptr<Due>> agenda_;  // a heap
 
   std::vector<std::unique_ptr<Process>> processes_;
   std::map<std::string, Lease> leases_;  // by installation
@@ -239,6 +240,7 @@ class World : private simulator::Nature {
   std::map<InstanceId, Mono> meddled_at_;    // when others last changed it
   std::set<InstanceId> touched_;             // a call of ours executed, or may have
   Mono beyond_until_{};                      // the cloud broke a bound of its own not long ago
+  bool rotated_ = false;                     // a Secret was once another one
   std::multiset<RequestKey> writing_;        // statuses that are under way, whoever sent them
   std::set<InstanceId> orphans_;             // of an entry that was deleted by hand
   std::map<Lane, Mono> deleted_by_hand_;     // when the last one was

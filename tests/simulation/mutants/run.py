@@ -17,7 +17,7 @@ ROOT = HERE.parents[2]
 COPY = ROOT / "build" / "mutants"
 # Those that judge the engine and what it relies on; the others know nothing of it.
 UNIT = ("Engine*:Memory*:DryRun*:Judge*:Identity*:Evidence*:Futility*:*RefusedForGood*:Stranger*:Packer*:"
-        "Rude*:Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*")
+        "Rude*:Outbox*:Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*")
 WORLDS = 6000  # that hold without a mutant
 
 
