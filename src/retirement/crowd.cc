@@ -59,9 +59,10 @@ bool IsOutdated(const Target& t, const CrowdKey& key) {
   return crowd.shared != Reason::kNone && key.reason != crowd.shared;
 }
 
-/// L1: it tells of a call that has ended.
+/// L1: it tells of a call that has ended; one of a dry run is planned anew.
 bool HasEnded(const Target& t, const CrowdKey& key) {
-  return t.place != Place::kBatch && !(IsOrphan(t) && key.reason == Reason::kAmbiguous);
+  const bool orphan = IsOrphan(t) && key.request->Executes();
+  return t.place != Place::kBatch && !(orphan && key.reason == Reason::kAmbiguous);
 }
 
 /// Who was told what no longer holds counts as not told, or goes first if it was about a call.

@@ -61,19 +61,19 @@ bool IsUnended(MemberState state, Reason reason) {
   __builtin_unreachable();
 }
 
-/// Nothing is there that could be called, and nobody is known to have seen that there was.
-bool IsEnd(const Target& t, const MemberChange& change) {
+/// Nothing was seen that could be called, or not any more.
+bool IsEnd(const MemberChange& change) {
   return change.state == MemberState::kRetired || change.state == MemberState::kRecycled ||
-         (change.reason == Reason::kNeverObserved && t.known.empty());
+         change.reason == Reason::kNeverObserved;
 }
 
 /// S5: who leads next knows of a call whose entry is gone by this status alone.
 bool IsForgotten(const State& state, const Request& r, const MemberStatus& m,
                  const MemberChange& change) {
   if (!r.Executes() || m.batch == 0 || !IsUnended(m)) return false;
-  if (IsUnended(change.state, change.reason)) return false;
+  if (IsUnended(change.state, change.reason) || IsEnd(change)) return false;
   const auto t = state.targets.find(m.id);
-  return t != state.targets.end() && IsOrphan(t->second) && !IsEnd(t->second, change);
+  return t != state.targets.end() && IsOrphan(t->second);
 }
 
 /// S5: whoever is told of such a call is a witness of it from now on.
@@ -91,8 +91,7 @@ MemberChange InMemory(const MemberChange& change) {
     return {MemberState::kWaiting, Reason::kAmbiguous, change.message};
   }
   const Finish end = Orphaned();
-  const bool unseen = change.reason == Reason::kNeverObserved;
-  return {end.state, end.reason, unseen ? change.message : end.message};
+  return {end.state, end.reason, end.message};
 }
 
 void CountFinal(State& state, const Request& r, const MemberStatus& m, Now now) {

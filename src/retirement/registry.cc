@@ -525,6 +525,8 @@ void Adopt(State& state, Request& r, const RequestObject& o, Now now) {
   Remember(r, o.status);
   if (const Account* account = state.FindAccount(r.spec.account); account && r.admitted) {
     RestoreSights(state, r, *account);
+    // L1: the batch of a removed member may have ended before we heard that he is in it.
+    if (state.restored) PruneRemoved(state, r, now);
   }
   Touch(state, r, Urgency::kQuiet, now);
 }

@@ -228,6 +228,25 @@ TEST_F(RudeCrowdTest, OrphansOfACrowdAreTold) {
   }
 }
 
+// L1: dry runs that tell of a call without an entry are planned, although a crowd waits for a
+// person.
+TEST_F(RudeCrowdTest, DryRunsOfAnOrphanArePlanned) {
+  RunsForEver();
+  std::vector<RequestObject> all;
+  for (int i = 0; i < 80; ++i) {
+    RequestObject r = Request("r" + std::to_string(i), {Id(1)});
+    r.created += seconds{i};
+    TellOfACall(r, MemberState::kVerifying, Reason::kAmbiguous, 1);
+    if (i % 2 == 1) r.spec.mode = Mode::kDryRun;
+    all.push_back(r);
+  }
+  Start(all);
+  Go(hours{1});
+  for (int i = 1; i < 80; i += 2) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).state, MemberState::kPlanned) << i;
+  }
+}
+
 // L1: nor does it keep a place from who may act.
 TEST_F(RudeCrowdTest, DryRunsThatAwaitedNothingStarveNobody) {
   RunsForEver();

@@ -194,5 +194,25 @@ TEST_F(RudeHandOverTest, AProbeWhoseEntryIsEndedAndDeletedByOthers) {
   EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r") << WordsOfAccount();
 }
 
+// L1: who was removed is not said to be in a batch that has ended, though others say so later.
+TEST_F(RudeHandOverTest, ARemovedMemberDoesNotOutliveItsBatch) {
+  RunsForEver();
+  account_.status.installation = "elsewhere";
+  BatchObject ended = Open();
+  ended.phase = BatchPhase::kVerified;
+  ended.members[0].result = BatchResult::kUntouched;
+  RequestObject r = Request("r", {Id(2)});
+  r.generation = 2;
+  Start({r}, {ended});
+  Go(minutes{1});
+  TellOfACall(r, MemberState::kVerifying, Reason::kNone, 1);
+  r.status.members[0].id = Parsed(Id(1));
+  Put(r);
+  EditAccount([](AccountObject& a) { a.status.installation = "operator"; });
+  Go(minutes{5});
+  ASSERT_EQ(StatusOf("r").members.size(), 1u);
+  EXPECT_EQ(StatusOf("r").members[0].id, Parsed(Id(2)));
+}
+
 }  // namespace
 }  // namespace retirement

@@ -28,26 +28,6 @@ TEST_F(RudeOrphanTest, AnExpiryForgetsNoCall) {
   }
 }
 
-// S5: nor does who cannot see the instance.
-TEST_F(RudeOrphanTest, StrangeCredentialsForgetNoCall) {
-  describe_ = [this](const Observe& a) {
-    return key_ == "key" ? All(a, "RUNNING") : std::vector<Sight>();
-  };
-  terminate_ = [](const Call&, Answered&) {};
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntilCalled());
-  Go(seconds{5});
-  log_.clear();
-  key_ = "stranger";
-  Restart();
-  Go(hours{1});
-  EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
-  key_ = "key";
-  Restart();
-  Go(hours{1});
-  EXPECT_EQ(called_.size(), 1u);
-}
-
 // S5: whoever is told of such a call remembers it when its first witness has gone.
 TEST_F(RudeOrphanTest, WhoeverIsToldOfACallRemembersIt) {
   RunsForEver();

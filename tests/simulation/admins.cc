@@ -64,7 +64,6 @@ void World::ActOnSecret(const AccountObject& account) {
     secret = secret == kOurKey ? kOurOtherKey : kOurKey;
   }
   if (secret == before) return;
-  rotated_ = true;
   Trace("secret of " + account.name + " is " + secret);
   UsersAsk(account.name);
   UpdateTruth();

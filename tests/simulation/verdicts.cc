@@ -102,11 +102,7 @@ std::string World::WrongEnd(const RequestObject& r, const MemberStatus& m) {
 /// Blocked is the end only while what blocks is there.
 std::string World::WrongBlock(const RequestObject& r, const MemberStatus& m) {
   const simulator::Instance* i = cloud_.Find(m.id.ToString(), now_);
-  if (i == nullptr || i->gone) {
-    // Who looks now may never have seen it: only a person knows what became of the call.
-    const bool orphan = m.reason == Reason::kVerifyDeadlineExceeded && orphans_.contains(m.id);
-    return orphan && rotated_ ? "" : "gone";
-  }
+  if (i == nullptr || i->gone) return "gone";
   if (m.reason == Reason::kInstanceProtected && i->protected_from_termination) return "";
   const bool called = touched_.contains(m.id) || orphans_.contains(m.id);
   if (m.reason == Reason::kVerifyDeadlineExceeded && called) return "";

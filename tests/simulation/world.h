@@ -240,7 +240,6 @@ class World : private simulator::Nature {
   std::map<InstanceId, Mono> meddled_at_;    // when others last changed it
   std::set<InstanceId> touched_;             // a call of ours executed, or may have
   Mono beyond_until_{};                      // the cloud broke a bound of its own not long ago
-  bool rotated_ = false;                     // a Secret was once another one
   std::multiset<RequestKey> writing_;        // statuses that are under way, whoever sent them
   std::set<InstanceId> orphans_;             // of an entry that was deleted by hand
   std::map<Lane, Mono> deleted_by_hand_;     // when the last one was
