@@ -426,7 +426,9 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   }
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
-  entry->deleted = entry->ended || entry->stage == Stage::kClosed;
+  // S5: the record of an accepted call is written again with its end, which the log has not told.
+  const bool unheard = entry->stage == Stage::kClosed && !WasAccepted(entry->object);
+  entry->deleted = entry->ended || unheard;
   const bool theirs = !IsOurs(state, event.lane) && !entry->recording;
   // Of a call that is under way the answer still counts.
   const bool over = entry->stage == Stage::kCalled || entry->stage == Stage::kClosed;
@@ -487,7 +489,8 @@ void OnNotRecorded(State& state, Entry& entry, const Recorded& event, Now now) {
   // What the watch has to tell it may have told already.
   if (event.conflict && entry.failed_records > 1) state.Do(ReadBatch{event.lane, event.sequence});
   if (!event.missing) return;
-  if (entry.stage != Stage::kClosed) return OnBatchGone(state, {event.lane, event.sequence}, now);
+  const bool lost = entry.stage != Stage::kClosed || WasAccepted(entry.object);
+  if (lost) return OnBatchGone(state, {event.lane, event.sequence}, now);
   entry.dirty = false;
   entry.deleted = true;
 }

@@ -225,6 +225,9 @@ TEST_F(RudeCrowdTest, OrphansOfACrowdAreTold) {
           << i << state;
     }
     EXPECT_TRUE(called_.empty());
+    const auto before = steps_;
+    Go(minutes{1});
+    EXPECT_LT(steps_ - before, 100) << "they turn in a circle";
   }
 }
 

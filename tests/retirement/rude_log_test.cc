@@ -186,6 +186,32 @@ TEST_F(RudeLogTest, AnotherRequestMakesNobodyForgetACall) {
   EXPECT_TRUE(called_.empty());
 }
 
+// S5: an entry of an accepted call that is deleted before its end is recorded is written again.
+TEST_F(RudeLogTest, AnEndThatIsNotRecordedIsNotLost) {
+  describe_ = [this](const Observe& a) {
+    std::vector<Sight> sights = All(a, "RUNNING");
+    for (Sight& s : sights) {
+      s.terminated_last = s.operation_failed = !called_.empty();
+      s.operation_request = log_.empty() ? CloudRequestId() : CloudRequestId(First().request_id);
+    }
+    return sights;
+  };
+  terminate_ = [](const Call&, Answered&) {};
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([this] { return !log_.empty() && !First().request_id.empty(); }, minutes{1}));
+  lose_records_ = true;
+  const auto ended = [this] {
+    const auto& open = engine_.state().lanes.at(kLane).ledger.open;
+    return !open.empty() && open.begin()->second.stage == Stage::kClosed;
+  };
+  ASSERT_TRUE(GoUntil(ended, minutes{10}));
+  log_.clear();  // the answer to the record tells before the watch does
+  lose_records_ = false;
+  Go(minutes{1});
+  ASSERT_EQ(log_.size(), 1u);
+  EXPECT_EQ(First().phase, BatchPhase::kVerified);
+}
+
 // What a status tells of a call that has ended keeps nobody from calling.
 TEST_F(RudeLogTest, WhatHasEndedIsNoOrphan) {
   for (const Reason reason : {Reason::kNone, Reason::kRefused}) {

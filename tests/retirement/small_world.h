@@ -300,10 +300,11 @@ class SmallWorld : public EngineTest {
     const auto found = log_.find({a.batch.lane, a.batch.sequence});
     const bool conflict = found != log_.end() && found->second.version != a.batch.version;
     conflicts_ += conflict;
-    if (conflict || lose_records_) {
+    const bool missing = found == log_.end();
+    if (conflict || missing || lose_records_) {
       const Lane& lane = a.batch.lane;
       return In(Millis{20},
-                Recorded{lane, a.batch.sequence, false, conflict, false, "", now_.mono});
+                Recorded{lane, a.batch.sequence, false, conflict, missing, "", now_.mono});
     }
     BatchObject stored = a.batch;
     stored.version = NextVersion();

@@ -270,8 +270,9 @@ void World::CloseByHand() {
     const auto account = accounts_.find(key.first.account);
     const std::string secret =
         account == accounts_.end() ? "" : secrets_[account->second.spec.secret_name];
+    const Mono since = entry.created_at;
     const bool meddled = std::any_of(b.members.begin(), b.members.end(), [&](const auto& m) {
-      return meddled_at_.contains(m.id) && meddled_at_.at(m.id) > entry.created_at;
+      return meddled_at_.contains(m.id) && meddled_at_.at(m.id) > since;
     });
     if (b.credential == secret && b.endpoint == kHome && !meddled && !NeedsAPerson(b)) continue;
     Trace("closed by hand: " + BatchName(key.first, key.second));
