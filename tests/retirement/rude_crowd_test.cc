@@ -206,9 +206,13 @@ TEST_F(RudeCrowdTest, WhatWaitedAndBecameADryRunIsPlanned) {
 
 // S5, L1: orphans of a crowd are told so, also those that have expired; nobody turns in a circle.
 TEST_F(RudeCrowdTest, OrphansOfACrowdAreTold) {
-  for (const std::string_view state : {"RUNNING", "LAUNCH_FAILED"}) {
+  for (const std::string_view state : {"RUNNING", "STOPPED", "LAUNCH_FAILED"}) {
     Fresh();
-    describe_ = [&](const Observe& a) { return All(a, state); };
+    describe_ = [&](const Observe& a) {
+      std::vector<Sight> sights = All(a, state);
+      for (Sight& s : sights) s.protected_from_termination = state == "STOPPED";
+      return sights;
+    };
     std::vector<RequestObject> all;
     for (int i = 0; i < 120; ++i) {
       RequestObject r = Request("r" + std::to_string(i), {Id(1)});
