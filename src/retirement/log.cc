@@ -427,8 +427,8 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
   Entry* entry = FindEntry(state, event.lane, event.sequence);
   if (entry == nullptr) return;
   // S5: the record of an accepted call is written again with its end, which the log has not told.
-  const bool unheard = entry->stage == Stage::kClosed && !WasAccepted(entry->object);
-  entry->deleted = entry->ended || unheard;
+  const bool weightless = entry->stage == Stage::kClosed && !WasAccepted(entry->object);
+  entry->deleted = entry->ended || weightless;
   const bool theirs = !IsOurs(state, event.lane) && !entry->recording;
   // Of a call that is under way the answer still counts.
   const bool over = entry->stage == Stage::kCalled || entry->stage == Stage::kClosed;

@@ -62,12 +62,13 @@ struct Crowd {
   Reason shared = Reason::kNone;  // what the owner is blocked by now
 };
 
-/// What one call of it ended as for good, for everybody who wants the same there.
+/// An entry of the log, be it there or not.
 struct EntryRef {
   Lane lane{};
   uint64_t sequence = 0;
 };
 
+/// What one call of it ended as for good, for everybody who wants the same there.
 struct EndedAs {
   Intent intent{};
   Lane lane{};
