@@ -235,6 +235,41 @@ TEST_F(RudeCrowdTest, OrphansOfACrowdAreTold) {
   }
 }
 
+// T1: orphans of a crowd have been told, and keep no place from who is to be told of a new
+// obstacle.
+TEST_F(RudeCrowdTest, OrphansOfACrowdKeepNobodyFromTheNews) {
+  std::string state = "STOPPED";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, state);
+    for (Sight& s : sights) s.protected_from_termination = true;
+    return sights;
+  };
+  // The oldest is none of them.
+  std::vector<RequestObject> others, orphans;
+  for (int i = 0; i < 60; ++i) {
+    others.push_back(Request("other" + std::to_string(i), {Id(1)}));
+    others.back().created += seconds{i == 0 ? 0 : 100 + i};
+    orphans.push_back(Request("orphan" + std::to_string(i), {Id(1)}));
+    orphans.back().created += seconds{1 + i};
+    orphans.back().spec.not_before = now_.wall + minutes{30 + i / 10};
+    TellOfACall(orphans.back(), MemberState::kVerifying, Reason::kAmbiguous, 1);
+  }
+  Start(orphans);
+  Go(minutes{10});
+  for (const RequestObject& r : others) Put(r);
+  const auto expect_told = [&](Reason obstacle) {
+    for (int i = 0; i < 60; ++i) {
+      EXPECT_EQ(Told("orphan" + std::to_string(i)).reason, Reason::kVerifyDeadlineExceeded) << i;
+      EXPECT_EQ(Told("other" + std::to_string(i)).reason, obstacle) << i << state;
+    }
+  };
+  Go(hours{1});
+  expect_told(Reason::kInstanceProtected);
+  state = "FREEZING";
+  Go(minutes{30});
+  expect_told(Reason::kBanned);
+}
+
 // L1: dry runs that tell of a call without an entry are planned, although a crowd waits for a
 // person.
 TEST_F(RudeCrowdTest, DryRunsOfAnOrphanArePlanned) {
