@@ -300,16 +300,11 @@ Mono NextOfLane(const State& state, const LaneState& lane, const Account& accoun
 
 void DriveBatches(State& state, Now now) {
   if (!state.Leading(now) || !state.Synced()) return;
-  std::vector<LaneState*> lanes;
-  for (auto& [key, lane] : state.lanes) lanes.push_back(&lane);
-  // Lanes take turns, so that none waits behind the others of its account for ever.
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
-    Account* account = state.FindAccount(lane.lane.account);
-    if (IsOurs(state, lane.lane)) CloseByHand(state, lane, now);
-    if (account != nullptr) DriveLane(state, lane, *account, now);
+  state.EachLaneInTurn([&](LaneState& lane) {
+    if (!IsForeign(state, *lane.account)) CloseByHand(state, lane, now);
+    DriveLane(state, lane, *lane.account, now);
     RecordDirty(state, lane, now);
-  }
+  });
   ++state.lane_turn;
   DeleteOld(state, now);
 }
@@ -319,9 +314,7 @@ Mono NextBatchWake(const State& state, Now now) {
   bool closed = !state.history.empty();
   for (const auto& [key, lane] : state.lanes) {
     closed = closed || !lane.ledger.closed.empty();
-    const auto account = state.accounts.find(key.account);
-    if (account == state.accounts.end()) continue;
-    next = std::min(next, NextOfLane(state, lane, account->second, now));
+    next = std::min(next, NextOfLane(state, lane, *lane.account, now));
   }
   return closed ? std::min(next, std::max(now.mono, state.retention_check)) : next;
 }

@@ -258,14 +258,12 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
       if (event.complete && !late) return;
       CountFutile(lane.ledger, now);
       retry_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
-      if (Account* account = state.FindAccount(lane.lane.account)) {
-        OnFailure(*account, Work::kCommit, lane.lane.region,
-                  {"LogNotWritable",
-                   late ? "reading live what they rely on takes longer than four seconds"
-                        : "what they rely on cannot be read live",
-                   3},
-                  now);
-      }
+      OnFailure(*lane.account, Work::kCommit, lane.lane.region,
+                {"LogNotWritable",
+                 late ? "reading live what they rely on takes longer than four seconds"
+                      : "what they rely on cannot be read live",
+                 3},
+                now);
     };
     auto& ledger = lane.ledger;
     if (ledger.draft) resolve(*ledger.draft, Stage::kDraft, ledger.commit_after);
@@ -303,14 +301,12 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
 namespace {
 
 /// A number that is refused came from a status: the log's own highest counts again.
-void OnCommitFailed(State& state, LaneState& lane, const Committed& event, Now now) {
+void OnCommitFailed(LaneState& lane, const Committed& event, Now now) {
   if (event.outcome == Committed::Outcome::kInvalid) lane.ledger.named = 0;
   CountFutile(lane.ledger, now);
   const Millis pause = std::max<Millis>(kCommitRetry, event.retry_after);
   lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + pause);
-  Account* account = state.FindAccount(lane.lane.account);
-  if (account == nullptr) return;
-  TellNotWritable(*account, event, now);
+  TellNotWritable(*lane.account, event, now);
 }
 
 }  // namespace
@@ -353,7 +349,7 @@ void OnCommitted(State& state, const Committed& event, Now now) {
       break;
     case Committed::Outcome::kFailed:
     case Committed::Outcome::kInvalid:
-      OnCommitFailed(state, lane, event, now);
+      OnCommitFailed(lane, event, now);
       if (!draft->shown) break;
       // It was made all the same, and may have been by somebody who called it (S3).
       lane.ledger.reading = event.sequence;

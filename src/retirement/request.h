@@ -126,8 +126,11 @@ struct Request {
   Lane lane() const { return {spec.account, spec.region}; }
 };
 
+struct Account;
+
 struct LaneState {
   Lane lane{};
+  Account* account = nullptr;  // never none: who names a lane names its account
   Ledger ledger{};
   Looks looks{};
   size_t looking = 0;  // ids in looks that are in flight

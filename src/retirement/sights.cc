@@ -245,25 +245,18 @@ void SendLooksOf(State& state, Account& account, LaneState& lane, Now now) {
 
 void SendLooks(State& state, Now now) {
   if (!state.Leading(now) || !state.Synced() || state.stopping) return;
-  std::vector<LaneState*> lanes;
-  for (auto& [key, lane] : state.lanes) lanes.push_back(&lane);
-  // Lanes take turns, so that none uses up what its account may do.
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    LaneState& lane = *lanes[(i + state.lane_turn) % lanes.size()];
-    if (Account* account = state.FindAccount(lane.lane.account)) {
-      SendLooksOf(state, *account, lane, now);
-    }
-  }
+  state.EachLaneInTurn([&](LaneState& lane) {
+    if (!lane.looks.empty()) SendLooksOf(state, *lane.account, lane, now);
+  });
 }
 
 Mono NextLook(const State& state, Now now) {
   Mono next = base::kNever;
   for (const auto& [key, lane] : state.lanes) {
-    const auto account = state.accounts.find(key.account);
-    if (account == state.accounts.end()) continue;
-    const Mono allowed = LooksOfLaneAt(account->second, lane, now);
-    if (allowed == base::kNever || lane.looks.empty()) continue;
-    const bool ahead = MayLookAhead(account->second, lane);
+    if (lane.looks.empty()) continue;
+    const Mono allowed = LooksOfLaneAt(*lane.account, lane, now);
+    if (allowed == base::kNever) continue;
+    const bool ahead = MayLookAhead(*lane.account, lane);
     next = std::min(next, std::max(allowed, lane.looks.Next(ahead)));
   }
   return next;

@@ -30,9 +30,10 @@ Request* State::FindRequest(const RequestKey& key) {
 
 LaneState& State::LaneOf(const Lane& lane) {
   LaneState& state = lanes[lane];
-  if (state.lane.account.empty()) {
+  if (state.account == nullptr) {
     state.lane = lane;
-    accounts[lane.account].lanes.emplace(lane.region, &state);
+    state.account = &accounts[lane.account];
+    state.account->lanes.emplace(lane.region, &state);
   }
   return state;
 }

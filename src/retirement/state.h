@@ -93,6 +93,14 @@ struct State {
   Account* FindAccount(const std::string& name);
   Request* FindRequest(const RequestKey& key);
   LaneState& LaneOf(const Lane& lane);
+  /// Visits every lane, another one first each turn, so that none uses up what its account may do.
+  template <typename Visit>
+  void EachLaneInTurn(Visit visit) {
+    if (lanes.empty()) return;
+    const auto first = std::next(lanes.begin(), ptrdiff_t(lane_turn % lanes.size()));
+    for (auto lane = first; lane != lanes.end(); ++lane) visit(lane->second);
+    for (auto lane = lanes.begin(); lane != first; ++lane) visit(lane->second);
+  }
   void Do(Action action) { actions.push_back(std::move(action)); }
 };
 

@@ -67,9 +67,10 @@ struct Process {
   Mono lead_until{};  // the validity that it was told last, by its clock
   Millis skew{0};     // its wall clock minus the truth
   Millis stood{0};
-  Mono stood_at{};      // when it last awoke with its clock behind
-  Millis stood_for{0};  // for how long it stood then
-  uint64_t wake = 0;
+  Mono stood_at{};           // when it last awoke with its clock behind
+  Millis stood_for{0};       // for how long it stood then
+  Mono wake = base::kNever;  // by its clock, when it is scheduled
+  uint64_t wakes = 0;        // only the last that was scheduled counts
   int idle_ticks = 0;
   bool stopping = false;
   Mono led_since{};

@@ -88,6 +88,7 @@ void World::TakeTheLead(Process& p) {
   p.credentials.clear();
   p.shown.clear();
   p.idle_ticks = 0;
+  p.wake = base::kNever;
   for (auto& [name, effort] : efforts_) {
     // It cannot know what its predecessor tried.
     effort.calls.clear();
@@ -129,10 +130,13 @@ void World::Feed(Process& p, const Event& event) {
   }
   if (life != p.life) return;
   if (p.stopping && result.quiescent) return Die(p, "is done");
-  if (result.wake == base::kNever) return;
-  const uint64_t wake = ++p.wake;
+  if (result.wake == base::kNever || result.wake == p.wake) return;
+  p.wake = result.wake;
+  const uint64_t wake = ++p.wakes;
   At(&p, std::max(Millis{0}, result.wake - ClockOf(p)), [this, &p, wake] {
-    if (wake == p.wake) Feed(p, Tick{});
+    if (wake != p.wakes) return;
+    p.wake = base::kNever;
+    Feed(p, Tick{});
   });
 }
 
