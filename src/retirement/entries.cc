@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "retirement/accounts.h"
-#include "retirement/claims.h"
 #include "retirement/registry.h"
 #include "retirement/targets.h"
 #include "retirement/trouble.h"
@@ -139,32 +138,10 @@ void EndFailedRecords(State& state, Entry& entry, Now now) {
   if (account != nullptr && !others) OnSuccess(*account, Work::kRecord, lane.region, now);
 }
 
-namespace {
-
-/// The instances of which somebody still tells that the end of this entry is awaited.
-std::vector<InstanceId> AwaitedBy(const State& state, const BatchObject& o) {
-  std::vector<InstanceId> ids;
-  for (const BatchMember& m : o.members) {
-    const auto t = state.targets.find(m.id);
-    if (t == state.targets.end()) continue;
-    const bool awaited =
-        std::any_of(t->second.claims.begin(), t->second.claims.end(), [&](const Claim& c) {
-          const MemberStatus& told = MemberOf(c);
-          return told.batch == o.sequence && told.reason == Reason::kAwaitingBatch;
-        });
-    if (awaited) ids.push_back(m.id);
-  }
-  return ids;
-}
-
-}  // namespace
-
 void Leave(State& state, Entry& entry, Now now) {
   const Lane lane = entry.object.lane;
   EndFailedRecords(state, entry, now);
-  const std::vector<InstanceId> awaited = AwaitedBy(state, entry.object);
   state.LaneOf(lane).ledger.open.erase(entry.object.sequence);
-  ReassessIds(state, awaited, now);
 }
 
 void RecordLater(Entry& entry, Now now) {

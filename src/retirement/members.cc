@@ -35,10 +35,10 @@ Urgency UrgencyOf(const Request& r, MemberState before, const MemberStatus& m) {
   return Urgency::kProgress;
 }
 
-/// A permitted member that only waits for its turn is no news (E2), unless it awaited a call's end.
-bool IsNews(const Request& r, MemberState before, bool awaited, const MemberStatus& m) {
-  return !(r.IsPermitted() && IsBeforeBatch(before) && !awaited &&
-           m.state == MemberState::kWaiting && m.reason == Reason::kNone);
+/// A permitted member that only waits for its turn is no news (E2).
+bool IsNews(const Request& r, MemberState before, const MemberStatus& m) {
+  return !(r.IsPermitted() && IsBeforeBatch(before) && m.state == MemberState::kWaiting &&
+           m.reason == Reason::kNone);
 }
 
 bool IsUnended(MemberState state, Reason reason) {
@@ -76,23 +76,6 @@ bool IsForgotten(const State& state, const Request& r, const MemberStatus& m,
   return t != state.targets.end() && IsOrphan(t->second);
 }
 
-/// The log does not tell yet how its call ended.
-bool IsUnrecorded(const Entry& entry) {
-  const bool called = entry.stage == Stage::kCalled || entry.object.phase == BatchPhase::kVerified;
-  return called && !entry.ended;
-}
-
-/// S5: its entry may be deleted before it says how the call ended.
-bool IsTooEarly(const State& state, const Request& r, const MemberStatus& m,
-                const MemberChange& change) {
-  if (!r.Executes() || m.batch == 0 || !IsUnended(m)) return false;
-  if (!IsBeforeBatch(change.state) || IsUnended(change.state, change.reason)) return false;
-  const auto lane = state.lanes.find(r.lane());
-  if (lane == state.lanes.end()) return false;
-  const auto entry = lane->second.ledger.open.find(m.batch);
-  return entry != lane->second.ledger.open.end() && IsUnrecorded(entry->second);
-}
-
 /// S5: whoever is told of such a call is a witness of it from now on.
 void BearWitness(const State& state, const Request& r, MemberStatus& m) {
   const bool waits = m.state == MemberState::kWaiting || m.state == MemberState::kBlocked;
@@ -111,11 +94,6 @@ MemberChange InMemory(const MemberChange& change) {
   return {end.state, end.reason, end.message};
 }
 
-MemberChange AwaitingRecord(const Request& r, const MemberStatus& m) {
-  return {MemberState::kWaiting, Reason::kAwaitingBatch,
-          "the end of RetirementBatch " + BatchName(r.lane(), m.batch) + " is being recorded"};
-}
-
 void CountFinal(State& state, const Request& r, const MemberStatus& m, Now now) {
   state.Do(Tally{Tally::What::kInstance, r.lane(), ToString(m.state), 1});
   if (!r.accepted) return;
@@ -130,14 +108,10 @@ void SetMember(State& state, Request& r, uint32_t member, const MemberChange& ch
   if (IsForgotten(state, r, m, change)) {
     return SetMember(state, r, member, InMemory(change), now);
   }
-  if (IsTooEarly(state, r, m, change)) {
-    return SetMember(state, r, member, AwaitingRecord(r, m), now);
-  }
   const bool same = m.state == change.state && m.reason == change.reason;
   if (same && m.message_view() == change.message) return;
   const std::string message = base::ClipUtf8(change.message, kMaxMessage);
   if (same && m.message_view() == message) return;
-  const bool awaited = IsUnended(m);
   const MemberState before = m.state;
   AddToGauges(state, m, -1);
   --r.counts[size_t(before)];
@@ -161,7 +135,7 @@ void SetMember(State& state, Request& r, uint32_t member, const MemberChange& ch
   }
   UpdatePhase(state, r);
   if (before != m.state) OnMemberChanged(state, r, member);
-  if (IsNews(r, before, awaited, m)) Touch(state, r, UrgencyOf(r, before, m), now);
+  if (IsNews(r, before, m)) Touch(state, r, UrgencyOf(r, before, m), now);
 }
 
 void Recount(State& state, Request& r) {

@@ -88,52 +88,6 @@ TEST_F(RudeOrphanTest, DeletedWhileOthersServedTheAccount) {
   EXPECT_TRUE(called_.empty());
 }
 
-// S5: the end of a call that is not recorded yet is told by nobody, should its entry be deleted.
-TEST_F(RudeOrphanTest, AnEndThatIsNotRecordedIsNotTold) {
-  describe_ = [this](const Observe& a) {
-    return called_.empty() ? All(a, "RUNNING", kPrepaid) : InTheBin(a);
-  };
-  terminate_ = [this](const Call&, Answered& done) {
-    done.request_id = "first-call";
-    lose_records_ = true;
-    refuse_commits_ = "no";
-  };
-  RequestObject r = Request("r", {Id(1)});
-  r.spec.intent.prepaid = PrepaidPolicy::kDestroy;
-  Start({r});
-  Go(minutes{2});
-  ASSERT_EQ(called_.size(), 1u);
-  ASSERT_EQ(Told("r").reason, Reason::kAwaitingBatch) << WordsOf("r");
-  log_.clear();
-  lose_records_ = false;
-  refuse_commits_.clear();
-  describe_ = [](const Observe& a) { return All(a, "RUNNING", kPrepaid); };
-  Restart();
-  Go(hours{1});
-  EXPECT_EQ(called_.size(), 1u);
-  EXPECT_EQ(Told("r").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("r");
-}
-
-// T1: once it is recorded it is awaited no more, and may be forgotten.
-TEST_F(RudeOrphanTest, AnEndThatWasRecordedIsTold) {
-  describe_ = [this](const Observe& a) {
-    return called_.empty() ? All(a, "RUNNING", kPrepaid) : InTheBin(a);
-  };
-  terminate_ = [this](const Call&, Answered& done) {
-    done.request_id = "first-call";
-    record_time_ = seconds{20};
-    commit_time_ = hours{1};
-  };
-  RequestObject r = Request("r", {Id(1)});
-  r.spec.intent.prepaid = PrepaidPolicy::kDestroy;
-  Start({r});
-  Go(seconds{10});
-  EXPECT_TRUE(GoUntil([&] { return Told("r").reason == Reason::kAwaitingBatch; }, minutes{1}));
-  Go(minutes{1});
-  EXPECT_EQ(Told("r").state, MemberState::kWaiting) << WordsOf("r");
-  EXPECT_EQ(Told("r").reason, Reason::kNone);
-}
-
 // S8a: who says that it is right that it is absent asks for no call.
 TEST_F(RudeOrphanTest, WhoBelievesAnAbsenceAsksForNoCall) {
   Target t;
