@@ -26,6 +26,7 @@ int RankOf(const Claim& c) {
   const bool blocked = m.state == MemberState::kBlocked;
   const bool may = r.Executes() && r.IsPermitted();
   if (IsFinal(m.state) && !blocked) return kDone;
+  if (blocked && InSpec(c) && !r.Executes() && !r.deleting) return kUntold;  // it has no plan yet
   if (!InSpec(c) || r.deleting || IsDuplicateBlock(m)) return kWaits;
   if (blocked) return may ? kBlocked : kWaits;
   if (IsUnended(m)) return may ? kUnendedAndMay : kUnended;

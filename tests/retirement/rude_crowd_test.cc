@@ -289,6 +289,36 @@ TEST_F(RudeCrowdTest, DryRunsOfAnOrphanArePlanned) {
   }
 }
 
+// L1: so are those that were told what stood against them before they became dry runs.
+TEST_F(RudeCrowdTest, WhatWasBlockedAndBecameADryRunIsPlanned) {
+  for (const Reason reason : {Reason::kVerifyDeadlineExceeded, Reason::kDuplicateRequest}) {
+    Fresh();
+    describe_ = [](const Observe& a) { return All(a, "RUNNING", kPrepaid); };
+    std::vector<RequestObject> all;
+    for (int i = 0; i < 80; ++i) {
+      RequestObject r = Request("r" + std::to_string(i), {Id(1)});
+      r.created += seconds{i};
+      const bool destroys = reason == Reason::kDuplicateRequest && i % 2 == 1;
+      r.spec.intent.prepaid = destroys ? PrepaidPolicy::kDestroy : PrepaidPolicy::kRecycle;
+      if (!destroys) TellOfACall(r, MemberState::kVerifying, Reason::kAmbiguous, 1);
+      all.push_back(r);
+    }
+    Start(all);
+    Go(hours{1});
+    for (int i = 1; i < 80; i += 2) {
+      ASSERT_EQ(Told("r" + std::to_string(i)).reason, reason) << i;
+      Edit("r" + std::to_string(i), [](RequestObject& r) {
+        r.spec.mode = Mode::kDryRun;
+        ++r.generation;
+      });
+    }
+    Go(hours{1});
+    for (int i = 1; i < 80; i += 2) {
+      EXPECT_EQ(Told("r" + std::to_string(i)).state, MemberState::kPlanned) << i;
+    }
+  }
+}
+
 // L1: nor does it keep a place from who may act.
 TEST_F(RudeCrowdTest, DryRunsThatAwaitedNothingStarveNobody) {
   RunsForEver();

@@ -165,8 +165,19 @@ void World::EditRequest(RequestObject r) {
   PutRequest(r);
 }
 
-/// The requests of all its members say in their status that they are in it, and no write that is
-/// under way can make them say something else.
+namespace {
+
+/// Its status says that the end of a call is awaited.
+bool AwaitsAnEnd(const MemberStatus& m) {
+  const bool waits = m.reason == Reason::kAmbiguous || m.reason == Reason::kAwaitingBatch;
+  return m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying ||
+         (m.state == MemberState::kWaiting && waits) || m.reason == Reason::kVerifyDeadlineExceeded;
+}
+
+}  // namespace
+
+/// The requests of all its members say in their status that they await its end, and no write that
+/// is under way can make them say something else.
 bool World::IsTold(const BatchObject& b) const {
   return std::all_of(b.members.begin(), b.members.end(), [&](const BatchMember& m) {
     const auto r = requests_.find(m.request);
@@ -174,7 +185,7 @@ bool World::IsTold(const BatchObject& b) const {
     if (writing_.contains(m.request)) return false;
     const auto& told = r->second.status.members;
     return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
-      return s.id == m.id && s.batch == b.sequence && !IsFinal(s.state);
+      return s.id == m.id && s.batch == b.sequence && AwaitsAnEnd(s);
     });
   });
 }
