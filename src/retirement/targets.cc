@@ -350,8 +350,8 @@ void Reassess(State& state, Target& t, Now now) {
     return;
   }
   Balance(state, t);
-  if (t.crowd) {
-    for (Claim& claim : t.claims) claim.round = t.crowd->round;  // they are told now
+  for (Claim& claim : t.claims) {
+    if (t.crowd && IsMistaken(t, claim)) claim.round = t.crowd->round;  // it is told so now
   }
   const Claim* found = FindOwner(state, t);
   const Claim owner = found ? *found : Claim{};

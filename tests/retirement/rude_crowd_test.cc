@@ -186,6 +186,39 @@ TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMore) {
   }
 }
 
+// T1: so is who could not be told otherwise when the name changed, because somebody held it.
+TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMoreOnceAHoldHasEnded) {
+  std::vector<RequestObject> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
+    requests.back().created += seconds{i};
+    requests.back().spec.members[0].expect =
+        std::make_unique<Expectation>(Expectation{"right", ""});
+  }
+  std::string name = "wrong";
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, "RUNNING");
+    for (Sight& sight : sights) {
+      sight.name = name;
+      sight.protected_from_termination = true;
+    }
+    return sights;
+  };
+  Start(requests);
+  Go(minutes{5});
+  ASSERT_EQ(CountOfState("r0", MemberState::kBlocked), 1);
+  RequestObject holder = Request("holder", {Id(1)});
+  holder.hold = "alice=wait";
+  Put(holder);
+  name = "right";
+  Go(minutes{30});
+  Edit("holder", [](RequestObject& o) { o.hold.clear(); });
+  Go(minutes{30});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(Told("r" + std::to_string(i)).reason, Reason::kInstanceProtected) << i;
+  }
+}
+
 // L1: what waits as a request to retire and has become a dry run is planned.
 TEST_F(RudeCrowdTest, WhatWaitedAndBecameADryRunIsPlanned) {
   RunsForEver();

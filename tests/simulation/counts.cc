@@ -284,7 +284,8 @@ void World::InspectAccount(const AccountObject& a) {
   }
   const auto call = e.fortunes.find(Activity::kCall);
   if (call == e.fortunes.end() || call->second.success_since == Mono{}) return;
-  // Of a call that was not sent, or whose answer was lost, nobody knows that it worked.
+  // Of a call that was not sent, or whose answer was lost, nobody knows that it worked; be it that
+  // another one worked while its answer was awaited.
   if (e.last_called > call->second.last_success) return;
   // Who has come to serve it has to see it work himself.
   for (const auto& p : processes_) {

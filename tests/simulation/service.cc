@@ -137,6 +137,12 @@ void World::Do(Process& p, const Call& a) {
     Answered unclear{a.lane, a.sequence, Outcome::kUnclear, {}, {}, false, {}};
     unclear.refusal.message = "no answer";
     Answer(&p, unclear, kTimeOut);
+    At(nullptr, kTimeOut, [this, a] {
+      const StoredEntry* sent = EntryOf(a.lane, a.sequence);
+      const bool heard = sent != nullptr && sent->object.phase != BatchPhase::kIntent &&
+                         sent->object.phase != BatchPhase::kAmbiguous;
+      if (!heard) efforts_[a.lane.account].last_called = now_;
+    });
   });
 }
 
