@@ -128,7 +128,9 @@ void World::CountWrite(const RequestKey& key) {
   Add(c.writes, now_);
   const size_t members = requests_.at(key).spec.members.size();
   const size_t leaders = CountSince(led_, now_ - hours{1});
-  const size_t most = kMostWritesPerHour + kMostWritesPerMember * members;
+  // What its account has to tell it tells, too.
+  const Effort& effort = efforts_[requests_.at(key).spec.account];
+  const size_t most = kMostWritesPerHour + kMostWritesPerMember * members + effort.writes.size();
   if (c.writes.size() > most + kMostWritesPerLeader * leaders) {
     Fail("E2: status writes of " + key.name);
   }

@@ -120,7 +120,8 @@ Refusal World::RefusalOf(const std::string& code, const std::vector<InstanceId>&
 }
 
 /// Whether nobody could tell that it is the answers that are wrong: what is in an open entry may
-/// have gone by its call, and of the rest there are too few.
+/// have gone by its call, and of the rest too few were asked for since: looks may be refused, or
+/// ask for one at a time.
 bool World::IsTooFewToDoubt(const Lane& lane) const {
   for (const auto& [key, entry] : batches_) {
     if (key.first == lane && !IsClosed(entry.object.phase)) return true;
@@ -129,7 +130,9 @@ bool World::IsTooFewToDoubt(const Lane& lane) const {
   for (const auto& [key, r] : requests_) {
     if (Lane{r.spec.account, r.spec.region} != lane || !IsLetIn(r)) continue;
     for (const MemberStatus& m : r.status.members) {
-      if (!IsFinal(m.state)) awaited.insert(m.id);
+      const auto left = left_out_.find({lane, m.id});
+      const bool asked = left != left_out_.end() && left->second >= now_ - kLongestAbsenceGap;
+      if (!IsFinal(m.state) && asked) awaited.insert(m.id);
     }
   }
   return awaited.size() <= 2 * kSuspiciousCount;
@@ -151,7 +154,13 @@ bool World::Misses(const Lane& lane, InstanceId id) {
   if (steady && !touched_.contains(id) && Fault("an instance is missing for long", 0.02)) {
     missed_until_[id] = now_ + Delay(kLongMiss.count());
   }
-  const bool missed = LooksEmpty(lane) || now_ < missed_until_[id];
+  const bool empty = LooksEmpty(lane);
+  if (empty) left_out_[{lane, id}] = now_;
+  bool missed = empty || now_ < missed_until_[id];
+  const Mono since = missed ? missed_since_.try_emplace(id, now_).first->second : now_;
+  // One cause after the other does not last longer than absence takes to be believed, either.
+  if (now_ >= since + kLongMiss && IsTooFewToDoubt(lane)) missed = false;
+  if (!missed) missed_since_.erase(id);
   if (missed && touched_.contains(id)) missed_.insert(id);
   return missed;
 }

@@ -227,8 +227,10 @@ class World : private simulator::Nature {
   std::vector<InstanceId> ids_;
   std::vector<Trouble> troubles_;
   std::map<Lane, Mono> empty_since_;
-  std::map<Lane, Mono> empty_until_;         // DescribeInstances shows nothing of a lane
-  std::map<InstanceId, Mono> missed_until_;  // it misses an instance for a moment
+  std::map<Lane, Mono> empty_until_;  // DescribeInstances shows nothing of a lane
+  std::map<std::pair<Lane, InstanceId>, Mono> left_out_;  // when it was asked for meanwhile
+  std::map<InstanceId, Mono> missed_since_;               // without having been shown in between
+  std::map<InstanceId, Mono> missed_until_;               // it misses an instance for a moment
   Mono date_behind_until_{};
   Millis date_behind_{};
   int dry_run_attitude_ = 0;  // of the service: honours, ignores, does not know the parameter
