@@ -204,7 +204,8 @@ bool World::MayVanish(const StoredEntry& entry) {
   };
   const bool living = std::any_of(entry.object.members.begin(), entry.object.members.end(), lives);
   if (IsClosed(entry.object.phase)) return !living && now_ - entry.closed_at >= kMaxEffectLag;
-  return IsTold(entry.object);
+  // What a dry run did is told by its account, which may not have said so yet.
+  return !entry.object.dry_run && IsTold(entry.object);
 }
 
 /// Its status alone speaks of a call that may still be on its way.
