@@ -25,6 +25,7 @@ TEST_F(RudeOrphanTest, AnExpiryForgetsNoCall) {
     Go(hours{1});
     EXPECT_TRUE(called_.empty()) << ToString(state);
     EXPECT_EQ(Told("a").reason, Reason::kVerifyDeadlineExceeded) << WordsOf("a");
+    EXPECT_NE(Told("a").message_view().find("before spec.expiresAt"), std::string::npos);
   }
 }
 
