@@ -19,6 +19,7 @@ COPY = ROOT / "build" / "mutants"
 UNIT = ("Engine*:Memory*:DryRun*:Judge*:Identity*:Evidence*:Futility*:*RefusedForGood*:Stranger*:Packer*:"
         "Rude*:Outbox*:Looks*:View*:Rate*:Search*:Accept*:Client*:Request*:*Codec*")
 WORLDS = 6000  # that hold without a mutant
+ENDLESS = 600  # seconds; the tests take about one minute
 
 
 def run(command, **more):
@@ -57,9 +58,12 @@ def build():
 
 
 def attack(seconds):
-    """Who killed the mutant, and how; None when nobody did."""
-    done = run(["build/dev/bin/unit_tests", "--gtest_brief=1", "--gtest_fail_fast",
-                f"--gtest_filter={UNIT}"])
+    """Who killed the mutant, and how; None when nobody did. One that never ends is noticed, too."""
+    try:
+        done = run(["build/dev/bin/unit_tests", "--gtest_brief=1", "--gtest_fail_fast",
+                    f"--gtest_filter={UNIT}"], timeout=ENDLESS)
+    except subprocess.TimeoutExpired:
+        return "test, without end"
     if done.returncode != 0:
         failed = [line for line in done.stdout.splitlines() if "FAILED" in line]
         return failed[0].replace("[  FAILED  ]", "test,") if failed else "test, crash"
