@@ -6,6 +6,25 @@ namespace {
 
 class RudeCrowdTest : public RudeTest {
  protected:
+  /// A hundred requests of one protected instance; one in so many expects it to be called `right`.
+  void Expects(const std::string& right, int one_in, const std::string& name) {
+    std::vector<RequestObject> requests;
+    for (int i = 0; i < 100; ++i) {
+      RequestObject& r = requests.emplace_back(Request("r" + std::to_string(i), {Id(1)}));
+      r.created += seconds{i};
+      if (i % one_in > 0) continue;
+      r.spec.members[0].expect = std::make_unique<Expectation>(Expectation{right, ""});
+    }
+    describe_ = [&name](const Observe& a) {
+      std::vector<Sight> sights = All(a, "RUNNING");
+      for (Sight& sight : sights) {
+        sight.name = name;
+        sight.protected_from_termination = true;
+      }
+      return sights;
+    };
+    Start(requests);
+  }
   /// A hundred requests of one protected instance; the youngest tells of a call that has ended.
   std::vector<RequestObject> ToldOfAnEndedCall(MemberState state, Reason reason) {
     std::vector<RequestObject> requests;
@@ -156,25 +175,8 @@ TEST_F(RudeCrowdTest, TheWishesOfAFinishedCrowdCount) {
 
 // T1: who expected another instance is asked again when its name has changed.
 TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMore) {
-  std::vector<RequestObject> requests;
-  for (int i = 0; i < 100; ++i) {
-    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
-    RequestObject& r = requests.back();
-    r.created += seconds{i};
-    if (i % 2 == 0) {
-      r.spec.members[0].expect = std::make_unique<Expectation>(Expectation{"right", ""});
-    }
-  }
   std::string name = "wrong";
-  describe_ = [&](const Observe& a) {
-    std::vector<Sight> sights = All(a, "RUNNING");
-    for (Sight& sight : sights) {
-      sight.name = name;
-      sight.protected_from_termination = true;
-    }
-    return sights;
-  };
-  Start(requests);
+  Expects("right", 2, name);
   Go(minutes{5});
   for (int i = 0; i < 100; i += 2) {
     ASSERT_EQ(Told("r" + std::to_string(i)).reason, Reason::kExpectMismatch) << i;
@@ -188,23 +190,8 @@ TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMore) {
 
 // T1: so is who could not be told otherwise when the name changed, because somebody held it.
 TEST_F(RudeCrowdTest, ACrowdThatWasMistakenIsSoNoMoreOnceAHoldHasEnded) {
-  std::vector<RequestObject> requests;
-  for (int i = 0; i < 100; ++i) {
-    requests.push_back(Request("r" + std::to_string(i), {Id(1)}));
-    requests.back().created += seconds{i};
-    requests.back().spec.members[0].expect =
-        std::make_unique<Expectation>(Expectation{"right", ""});
-  }
   std::string name = "wrong";
-  describe_ = [&](const Observe& a) {
-    std::vector<Sight> sights = All(a, "RUNNING");
-    for (Sight& sight : sights) {
-      sight.name = name;
-      sight.protected_from_termination = true;
-    }
-    return sights;
-  };
-  Start(requests);
+  Expects("right", 1, name);
   Go(minutes{5});
   ASSERT_EQ(CountOfState("r0", MemberState::kBlocked), 1);
   RequestObject holder = Request("holder", {Id(1)});
