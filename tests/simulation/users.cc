@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "retirement/durations.h"
+#include "retirement/members.h"
 #include "simulation/world.h"
 
 namespace simulation {
@@ -165,17 +166,6 @@ void World::EditRequest(RequestObject r) {
   PutRequest(r);
 }
 
-namespace {
-
-/// Its status says that the end of a call is awaited.
-bool AwaitsAnEnd(const MemberStatus& m) {
-  const bool waits = m.reason == Reason::kAmbiguous || m.reason == Reason::kAwaitingBatch;
-  return m.state == MemberState::kSubmitted || m.state == MemberState::kVerifying ||
-         (m.state == MemberState::kWaiting && waits) || m.reason == Reason::kVerifyDeadlineExceeded;
-}
-
-}  // namespace
-
 /// The requests of all its members say in their status that they await its end, and no write that
 /// is under way can make them say something else.
 bool World::IsTold(const BatchObject& b) const {
@@ -185,7 +175,7 @@ bool World::IsTold(const BatchObject& b) const {
     if (writing_.contains(m.request)) return false;
     const auto& told = r->second.status.members;
     return std::any_of(told.begin(), told.end(), [&](const MemberStatus& s) {
-      return s.id == m.id && s.batch == b.sequence && AwaitsAnEnd(s);
+      return s.id == m.id && s.batch == b.sequence && IsUnended(s);
     });
   });
 }
