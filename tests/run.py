@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests in Python, prints their number by layer, and why any was skipped.
 
-Each file is a process of its own with a control plane of its own. Three go side by side, since most of
+Each file is a process of its own with a control plane of its own. Five go side by side, since most of
 their time they wait for settle times; what a file prints comes when it has ended.
 """
 
@@ -18,7 +18,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 LAYERS = ("crds", "e2e", "crash", "sdk", "chart")
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 5
 # The longest begin first, so that none is left alone at the end.
 LONGEST_FIRST = ("fault", "behaviour", "scale", "overload", "storm", "trouble", "refusal", "stranger", "crash")
 

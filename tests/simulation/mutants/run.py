@@ -65,7 +65,7 @@ def attack(seconds):
     except subprocess.TimeoutExpired:
         return "test, without end"
     if done.returncode != 0:
-        failed = [line for line in done.stdout.splitlines() if "FAILED" in line]
+        failed = [line for line in done.stdout.splitlines() if "[  FAILED  ]" in line]
         return failed[0].replace("[  FAILED  ]", "test,") if failed else "test, crash"
     done = run(["build/dev/bin/simulate", "--first", "1", "--worlds", str(WORLDS),
                 "--seconds", str(seconds)])
