@@ -61,7 +61,7 @@ bool CountsAsMissing(const Target& t, const LaneState& lane, Now now) {
 Census Count(const State& state, const LaneState& lane, Now now) {
   Census census;
   for (const auto& [id, t] : state.targets) {
-    if (!t.observed || t.seen_lane != lane.lane) continue;
+    if (!t.observed || !t.WasSeenIn(lane.lane)) continue;
     const bool missing = CountsAsMissing(t, lane, now);
     census.missing += missing;
     census.known += missing || t.present;
@@ -72,7 +72,7 @@ Census Count(const State& state, const LaneState& lane, Now now) {
 /// S8: answers that were doubted are no evidence once the doubt has ended.
 void RestartAbsences(State& state, const Lane& lane, Now now) {
   for (auto& [id, t] : state.targets) {
-    if (t.present || t.seen_lane != lane) continue;
+    if (t.present || !t.WasSeenIn(lane)) continue;
     t.first_absent = now.mono;
     t.absences = 0;
   }

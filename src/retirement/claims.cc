@@ -109,7 +109,7 @@ Intent EffectiveIntent(const Target& t) {
   return intent;
 }
 
-bool IsSeenBy(const Target& t, const Request& r) { return t.observed && t.seen_lane == r.lane(); }
+bool IsSeenBy(const Target& t, const Request& r) { return t.observed && t.WasSeenIn(r.lane()); }
 
 bool Agree(const Request& a, const Request& b) {
   return a.spec.intent == b.spec.intent && a.lane() == b.lane();

@@ -30,7 +30,7 @@ Mono NextVerifyLook(const Target& t, Now now) {
 
 /// A sight from elsewhere proves nothing here.
 bool SeenHere(const Target& t, const Wanted& w) {
-  return t.observed && t.seen_lane == w.lane && t.seen_from == w.from && w.from != nullptr;
+  return t.observed && t.WasSeenIn(w.lane) && t.seen_from == w.from && w.from != nullptr;
 }
 
 /// From when on an observation of this target counts: it began after the call had time to show. An

@@ -222,7 +222,7 @@ void Conclude(State& state, Target& t, const Finish& finish, Now now) {
     const bool owns = claim.request == t.owner;
     if (!owns && !MayOwn(t, claim) && !IsReached(claim, finish)) continue;
     // S8: gone here proves nothing about another account or region.
-    if (!owns && claim.request->lane() != t.seen_lane) continue;
+    if (!owns && !t.WasSeenIn(claim.request->lane())) continue;
     if (StopsShort(*claim.request, finish)) {
       if (owns && !in_batch) {
         Give(state, claim, t,
@@ -252,10 +252,10 @@ namespace {
 void Consider(std::optional<NextSight>& next, const Target& t, const Lane& lane, Now now,
               const Verdict& verdict) {
   const auto* again = std::get_if<LookAt>(&verdict);
-  const bool here = t.observed && t.seen_lane == lane;
+  const bool here = t.observed && t.WasSeenIn(lane);
   if (again && here && !t.present) {
     next = NextSight{again->when, lane};
-  } else if (!next || (next->lane == t.seen_lane && next->due >= now.mono + kBlockedLook)) {
+  } else if (!next || (t.WasSeenIn(next->lane) && next->due >= now.mono + kBlockedLook)) {
     next = NextSight{now.mono + kBlockedLook, lane};
   }
 }

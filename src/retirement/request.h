@@ -71,7 +71,6 @@ struct Request {
   std::string version{};
   int64_t generation = 0;
   Wall created{};
-  bool deleting = false;
   std::string hold{};
   std::string requested_at{};
   RequestSpec spec{};
@@ -81,42 +80,43 @@ struct Request {
   // Aligned with spec.members; after those, members that were removed but are still in a batch.
   std::vector<MemberStatus> members{};
   std::array<int, kMemberStates> counts{};
-  Phase phase = Phase::kPending;
   Plan plan{};
   int64_t planned_generation = -1;
   std::optional<Wall> accepted{};
   std::optional<Wall> accepted_told{};  // what the last write said
-  bool accepted_written = false;        // that is in the cluster, and has not changed since
-  bool accepted_unheard = false;        // by our own clock, the service was not heard yet
   std::optional<Wall> started{};
   std::optional<Wall> completed{};
   std::string handled_requested_at{};
   std::array<ConditionMemo, kConditionTypes> conditions{};
-  std::string seen_with{};               // that its status named: believed once it is admitted
+  std::string seen_with{};  // that its status named: believed once it is admitted
+  Phase phase = Phase::kPending;
+  bool deleting = false;
+  bool accepted_written = false;  // what was told is in the cluster, and has not changed since
+  bool accepted_unheard = false;  // by our own clock, the service was not heard yet
   bool waited_for_account_mode = false;  // its grace counts anew when the account turns to Execute
+  bool admitted = false;                 // S0: its claims are made
+  bool queued = false;                   // to be decided anew
+  bool swept = false;                    // the newest list lacks it: to be forgotten
 
   Holdup not_accepted{};
   Holdup not_permitted{};
   Wall wake_at{};  // its place in the wall heap; Wall{} for none
 
   // Outbox.
-  uint64_t observed_fingerprint = 0;
-  int64_t observed_generation = -1;
-  uint64_t announced = 0;  // what its Ready said when its end was announced last
   bool writing = false;
   bool withheld = false;  // another installation tells of it now
   bool conflicted = false;
+  bool due_is_final = false;
+  uint8_t failed_writes = 0;  // in a row
   // A live read differed: nothing is called for it until the watch has reached `suspect_version`,
   // or shows it anew when that is 0.
   bool suspect = false;
   uint64_t suspect_version = 0;
+  uint64_t observed_fingerprint = 0;
+  int64_t observed_generation = -1;
+  uint64_t announced = 0;  // what its Ready said when its end was announced last
   Mono due{base::kNever};
-  bool due_is_final = false;
   Mono last_write{};
-  uint8_t failed_writes = 0;  // in a row
-  bool admitted = false;      // S0: its claims are made
-  bool queued = false;        // to be decided anew
-  bool swept = false;         // the newest list lacks it: to be forgotten
 
   bool IsAccepted() const { return not_accepted.reason.empty(); }
   bool IsPermitted() const {

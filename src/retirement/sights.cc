@@ -37,7 +37,7 @@ void ForgetSight(Target& t) {
 void ShowCharge(Target& t) {
   for (const Claim& claim : t.claims) {
     MemberStatus& m = MemberOf(claim);
-    const bool here = claim.request->lane() == t.seen_lane;
+    const bool here = t.WasSeenIn(claim.request->lane());
     if (here && t.present && m.charge.empty()) m.charge = t.sight.charge;
   }
 }
@@ -90,7 +90,7 @@ void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Targ
                 const Sight* sight, Now now) {
   if (event.sent < t.seen_at) return;
   // An absence from elsewhere does not continue a row of absences.
-  if (t.seen_lane != event.lane || t.seen_from != from) t.first_absent = Mono{};
+  if (!t.WasSeenIn(event.lane) || t.seen_from != from) t.first_absent = Mono{};
   if (sight) Know(state, t, from);
   sight ? TakeSight(t, *sight, event.sent) : TakeAbsence(t, event.sent, now.mono);
   t.observed = true;
@@ -99,7 +99,7 @@ void TakeAnswer(State& state, const Observed& event, const Viewpoint* from, Targ
   t.seen_at = event.sent;
   const bool stale = sight && now.mono + kCommitAhead + kFenceMargin >= FreshUntil(t);
   t.stale_looks = stale ? uint8_t(std::min(t.stale_looks + 1, 100)) : 0;
-  t.seen_lane = event.lane;
+  t.seen_lane = &state.LaneOf(event.lane).lane;
   t.seen_from = from;
   ShowCharge(t);
 }

@@ -63,7 +63,7 @@ bool ExpectsAnother(const Target& t, const Claim& claim) {
 }
 
 bool ExpectsAnotherHere(const Target& t, const Claim& claim) {
-  return claim.request->lane() == t.seen_lane && ExpectsAnother(t, claim);
+  return t.WasSeenIn(claim.request->lane()) && ExpectsAnother(t, claim);
 }
 
 /// E2: it is looked at where it was seen: elsewhere nothing is learnt of its names.

@@ -24,7 +24,7 @@ Target Seen(const char* state = "RUNNING", std::string_view charge = "POSTPAID_B
   t.sight.name = "worker-17";
   t.sight.private_ips = {"10.0.3.17"};
   t.seen_at = kNow.mono;
-  t.seen_lane = kLane;
+  t.seen_lane = &kLane;
   t.seen_from = &kHere;
   t.known = {&kHere};
   return t;
@@ -75,7 +75,8 @@ TEST(JudgeTest, AnOldSightJustifiesNothing) {
 
 TEST(JudgeTest, ASightOfAnotherRegionOrCredentialProvesNothing) {
   Target t = Seen();
-  t.seen_lane.region = "ap-beijing";
+  const Lane elsewhere{kLane.account, "ap-beijing"};
+  t.seen_lane = &elsewhere;
   EXPECT_TRUE(Is<LookAt>(Judge(t, Want(), kNow)));
   t = Seen();
   t.seen_from = &kElsewhere;

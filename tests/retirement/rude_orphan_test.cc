@@ -95,7 +95,7 @@ TEST_F(RudeOrphanTest, WhoBelievesAnAbsenceAsksForNoCall) {
   Viewpoint from;
   t.orphan = std::make_unique<const EntryRef>(EntryRef{kLane, 1});
   t.observed = t.present = true;
-  t.seen_lane = kLane;
+  t.seen_lane = &kLane;
   t.seen_from = &from;
   t.seen_at = now_.mono;
   t.sight = Is(Parsed(Id(1)), "RUNNING");
