@@ -52,6 +52,8 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before, Now no
   for (const BatchMember& m : entry.object.members) call.ids.push_back(m.id);
   account.calls_breaker.OnSend();
   state.LaneOf(entry.object.lane).breaker.OnSend();
+  // What it relies on is known, by a live read or without one.
+  OnSuccess(account, Work::kConfirm, entry.object.lane.region, now);
   entry.stage = Stage::kCalling;
   ++entry.sends;
   entry.sent_at = now.mono;
@@ -60,11 +62,12 @@ void Send(State& state, Account& account, Entry& entry, Mono send_before, Now no
 }
 
 /// T1: an entry that the watch does not show is not called (S12).
-void TellUnseen(Account& account, const LaneState& lane, Now now) {
-  OnFailure(account, Work::kCommit, lane.lane.region,
+void TellUnseen(Account& account, const Entry& entry, Now now) {
+  OnFailure(account, Work::kCommit, entry.object.lane.region,
             {"LogNotWritable",
              "the watch of RetirementBatches does not show the one that was made: it is silent, or "
-             "far behind"},
+             "far behind",
+             1, entry.committed_at},
             now);
 }
 
@@ -79,14 +82,14 @@ void DriveReady(State& state, LaneState& lane, Account& account, Entry& entry, N
   if (!AllWanted(state, entry) || !as_written || too_many || account.suspect || state.stopping) {
     return Abandon(state, entry, now);
   }
-  if (until <= now.mono && !IsEchoed(state, entry)) TellUnseen(account, lane, now);
+  if (until <= now.mono && !IsEchoed(state, entry)) TellUnseen(account, entry, now);
   if (until <= now.mono && !(may_renew && entry.fresh_until > now.mono + kFenceMargin &&
                              now.mono < entry.committed_at + entry.object.call_validity)) {
     return Abandon(state, entry, now);
   }
   if (entry.object.version.empty()) return;  // S3: not in the log at present
   if (!IsEchoed(state, entry)) return;
-  OnSuccess(account, Work::kCommit, lane.lane.region, now);
+  OnShown(account, lane.lane.region, entry.committed_at, now);
   if (now.mono < entry.call_after || CallsAllowedAt(account, lane, now) > now.mono) return;
   if (!ConfirmView(state, account, entry, now) || until <= now.mono) return;
   if (!AllStillPacked(state, entry, now)) {

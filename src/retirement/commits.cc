@@ -46,10 +46,12 @@ void TellNoCommit(LaneState& lane, Account& account, Now now) {
   OnFailure(account, Work::kCommit, lane.lane.region,
             no_time ? Failure{"ClockSuspect",
                               "the answers of the service carry no Date, on which "
-                              "the fence of a call rests"}
+                              "the fence of a call rests",
+                              1, now.mono}
                     : Failure{"LogNotWritable",
                               "the numbers of RetirementBatches are used up: the "
-                              "newest was not written by this operator"},
+                              "newest was not written by this operator",
+                              1, now.mono},
             now);
 }
 
@@ -255,15 +257,15 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
       entry.stage = back;
       const bool late = event.sent + kMaxViewAge <= now.mono + kFenceMargin;
       if (event.complete && !differs) entry.confirmed_at = event.sent;
-      if (event.complete && !late) return;
+      if (event.complete && !late) {
+        return OnSuccess(*lane.account, Work::kConfirm, lane.lane.region, now);
+      }
       CountFutile(lane.ledger, now);
       retry_after = std::max(lane.ledger.commit_after, now.mono + seconds{1});
-      OnFailure(*lane.account, Work::kCommit, lane.lane.region,
-                {"LogNotWritable",
-                 late ? "reading live what they rely on takes longer than four seconds"
-                      : "what they rely on cannot be read live",
-                 3},
-                now);
+      OnFailure(
+          *lane.account, Work::kConfirm, lane.lane.region,
+          {"LogNotWritable", late ? "an answer took longer than four seconds" : "a read failed", 3},
+          now);
     };
     auto& ledger = lane.ledger;
     if (ledger.draft) resolve(*ledger.draft, Stage::kDraft, ledger.commit_after);
@@ -275,7 +277,7 @@ namespace {
 
 void TellNotWritable(Account& account, const Committed& event, Now now) {
   OnFailure(account, Work::kCommit, event.lane.region,
-            {"LogNotWritable", event.error.empty() ? "no answer" : event.error}, now);
+            {"LogNotWritable", event.error.empty() ? "no answer" : event.error, 1, now.mono}, now);
 }
 
 /// An entry that was deleted by hand: as a create cannot set its status, that is recorded next.

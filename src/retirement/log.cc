@@ -67,12 +67,14 @@ bool IsLater(const History& a, const History& b) {
 }
 
 /// A status that tells of this entry, which was not known when the status was read, tells of no
-/// orphan.
+/// orphan; be it that its request is not let in any more.
 void FindOrphan(Target& t, const Lane& lane, uint64_t sequence) {
-  for (const Claim& claim : t.claims) {
+  const bool is_it = t.orphan && t.orphan->lane == lane && t.orphan->sequence == sequence;
+  const bool told = std::any_of(t.claims.begin(), t.claims.end(), [&](const Claim& claim) {
     const Request& r = *claim.request;
-    if (r.lane() == lane && r.members[claim.member].batch == sequence) t.orphan.reset();
-  }
+    return r.lane() == lane && r.members[claim.member].batch == sequence;
+  });
+  if (is_it || told) t.orphan.reset();
 }
 
 /// S5: a call that named the instance ended some time before now; so did what it showed then.

@@ -26,6 +26,8 @@ const char* WhatFails(Work work) {
       return "DescribeInstances fails";
     case Work::kSight:
       return "DescribeInstances answers strangely";
+    case Work::kConfirm:
+      return "requests and accounts cannot be read live, so nothing is called";
     case Work::kCommit:
       return "RetirementBatches cannot be written, so nothing is called";
     case Work::kRecord:
@@ -106,6 +108,12 @@ void OnCredentialsAccepted(Account& a, Now now) {
     if (key.first == Work::kLook && theirs) regions.push_back(key.second);
   }
   for (const std::string& region : regions) OnSuccess(a, Work::kLook, region, now);
+}
+
+void OnShown(Account& a, const std::string& region, Mono committed, Now now) {
+  const auto found = a.troubles.find({Work::kCommit, region});
+  const bool later = found != a.troubles.end() && found->second.sent > committed;
+  if (!later) OnSuccess(a, Work::kCommit, region, now);
 }
 
 void OnEffect(Account& a, const std::string& region, Mono sent, Now now) {

@@ -12,7 +12,7 @@ struct Failure {
   std::string reason{};
   std::string message{};
   int suffices = 1;  // so many in a row show that it lasts
-  Mono sent{};       // of a call
+  Mono sent{};       // of a call, or of an entry
 };
 
 /// Looks, commits or calls of this region fail; a success ends that.
@@ -20,6 +20,8 @@ void OnFailure(Account& account, Work work, const std::string& region, Failure f
 void OnSuccess(Account& account, Work work, const std::string& region, Now now);
 /// What looks of any region were refused for because of the credentials is over.
 void OnCredentialsAccepted(Account& account, Now now);
+/// An entry that was committed then is shown by the watch: what failed until it is over.
+void OnShown(Account& account, const std::string& region, Mono committed, Now now);
 /// A call that was sent then is seen to have worked: what failed until it is over.
 void OnEffect(Account& account, const std::string& region, Mono sent, Now now);
 /// A call that was sent then failed because of its instances: what failed for other reasons until

@@ -70,7 +70,7 @@ struct RequestKey {
 };
 
 /// What an account does in a region, and what may fail.
-enum class Work : uint8_t { kLook, kSight, kCommit, kRecord, kCall, kInstance };
+enum class Work : uint8_t { kLook, kSight, kConfirm, kCommit, kRecord, kCall, kInstance };
 
 /// The kinds that the engine watches.
 enum class Kind { kAccount, kBatch, kRequest };

@@ -256,6 +256,23 @@ TEST_F(FutilityTest, ACallWithoutAnAnswerIsTold) {
 
 // E2: an end that stays what it was is announced once, however often it is tried, also after a
 // restart.
+// T1: an earlier entry, shown long ago and called again and again, says nothing of new ones.
+TEST_F(FutilityTest, AnEntryThatIsTriedAgainDoesNotMakeTheLogWritable) {
+  account_.spec.call_validity = minutes{5};
+  RefuseCalls("RequestLimitExceeded");
+  Start({Request("r", {Id(1)})});
+  Go(seconds{10});
+  ASSERT_EQ(OpenEntries(), 1u);
+  refuse_commits_ = "etcdserver: mvcc: database space exceeded";
+  Put(Request("later", {Id(2)}));
+  Go(seconds{40});
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(AccountReady().reason, "LogNotWritable") << i << " " << WordsOfAccount();
+    Go(seconds{5});
+  }
+  EXPECT_GT(called_.size(), 5u);
+}
+
 TEST_F(FutilityTest, TheSameEndIsAnnouncedOnce) {
   DenyInstances({Id(1)});
   Start({Request("r", Ids(1, 3))});

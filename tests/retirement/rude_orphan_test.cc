@@ -42,6 +42,21 @@ TEST_F(RudeOrphanTest, WhoeverIsToldOfACallRemembersIt) {
   EXPECT_TRUE(called_.empty());
 }
 
+// S4, L1: the watch of requests is ahead of that of the log, and the account goes in between.
+TEST_F(RudeOrphanTest, AnEntryThatIsShownLateIsNoOrphan) {
+  Start({});
+  Go(seconds{1});
+  Put(Witness("r", MemberState::kVerifying, Reason::kAmbiguous));
+  Tell(AccountGone{"default"});
+  BatchObject entry = Open();
+  entry.phase = BatchPhase::kAmbiguous;
+  log_[{entry.lane, entry.sequence}] = entry;
+  Tell(BatchSeen{entry});
+  EditAccount([](AccountObject& a) { a.uid = "made anew"; });
+  Go(minutes{30});
+  EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r");
+}
+
 // S5: the deleted entry may have been that of the second call.
 TEST_F(RudeOrphanTest, InTheBinItWaitsForAPerson) {
   describe_ = [this](const Observe& a) { return InTheBin(a); };

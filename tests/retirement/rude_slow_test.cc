@@ -19,6 +19,25 @@ TEST_F(RudeSlowTest, LiveReadsThatTakeLongAreTold) {
   EXPECT_EQ(CountOfState("r", MemberState::kRetired), 1) << "what is written of them proves a view";
 }
 
+// T1: live reads that work again are not blamed for entries that are refused.
+TEST_F(RudeSlowTest, LiveReadsThatWorkAgainAreNotBlamed) {
+  confirm_time_ = milliseconds{4500};
+  bool ready = false;
+  describe_ = [&](const Observe& a) { return ready ? std::get<0>(Living(a)) : All(a, "STARTING"); };
+  Start({Request("r", {Id(1)})});
+  Go(minutes{1});
+  ready = true;
+  const auto says = [this](const char* text) {
+    return WordsOfAccount().find(text) != std::string::npos;
+  };
+  ASSERT_TRUE(GoUntil([&] { return says("cannot be read live"); }, minutes{5}));
+  confirm_time_ = milliseconds{20};
+  refuse_commits_ = "no space left";
+  Go(minutes{5});
+  EXPECT_TRUE(says("RetirementBatches cannot be written")) << WordsOfAccount();
+  EXPECT_FALSE(says("cannot be read live")) << WordsOfAccount();
+}
+
 // T1: commits that take longer than a prepaid sight lives.
 TEST_F(RudeSlowTest, CommitsThatTakeLongAreTold) {
   commit_time_ = seconds{10};
