@@ -54,7 +54,7 @@ struct Trouble {
   Mono last{};
   int failures = 0;  // in a row
   int suffices = 1;
-  Mono sent{};  // the last call that failed
+  Mono sent{};  // the last call, or entry, that failed
   bool told = false;
   int retold = 0;  // because the cause changed
   Mono told_at{};

@@ -4,16 +4,21 @@
 namespace retirement {
 namespace {
 
-class RudeSlowTest : public RudeTest {};
+class RudeSlowTest : public RudeTest {
+ protected:
+  /// The instance can be called only when the view is old enough to need a live read.
+  void StartWithSlowReads() {
+    confirm_time_ = milliseconds{4500};
+    describe_ = [](const Observe& a) { return All(a, "STARTING"); };
+    Start({Request("r", {Id(1)})});
+    Go(minutes{1});
+    describe_ = [this](const Observe& a) { return Living(a); };
+  }
+};
 
 // T1: live reads that take longer than their age allows.
 TEST_F(RudeSlowTest, LiveReadsThatTakeLongAreTold) {
-  confirm_time_ = milliseconds{4500};
-  bool ready = false;
-  describe_ = [&](const Observe& a) { return ready ? std::get<0>(Living(a)) : All(a, "STARTING"); };
-  Start({Request("r", {Id(1)})});
-  Go(minutes{1});
-  ready = true;
+  StartWithSlowReads();
   Go(minutes{30});
   EXPECT_LE(confirms_, 40) << "live reads in half an hour";
   EXPECT_EQ(CountOfState("r", MemberState::kRetired), 1) << "what is written of them proves a view";
@@ -21,12 +26,7 @@ TEST_F(RudeSlowTest, LiveReadsThatTakeLongAreTold) {
 
 // T1: live reads that work again are not blamed for entries that are refused.
 TEST_F(RudeSlowTest, LiveReadsThatWorkAgainAreNotBlamed) {
-  confirm_time_ = milliseconds{4500};
-  bool ready = false;
-  describe_ = [&](const Observe& a) { return ready ? std::get<0>(Living(a)) : All(a, "STARTING"); };
-  Start({Request("r", {Id(1)})});
-  Go(minutes{1});
-  ready = true;
+  StartWithSlowReads();
   const auto says = [this](const char* text) {
     return WordsOfAccount().find(text) != std::string::npos;
   };
