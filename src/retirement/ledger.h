@@ -40,9 +40,10 @@ struct Entry {
   bool overdue = false;  // told that a person is needed
   bool dirty = false;    // the record says less than we know
   bool recording = false;
-  bool ended = false;    // in the log, by somebody else if not by us
-  bool deleted = false;  // by hand, after its end
-  bool shown = false;    // by the watch, before its creation was answered
+  bool ended = false;      // in the log, by somebody else if not by us
+  bool deleted = false;    // by hand, after its end
+  bool shown = false;      // by the watch, before its creation was answered
+  bool unwritten = false;  // deleted by hand, and not written again, status and all
   Mono record_after{};
   int failed_records = 0;                  // in a row
   std::shared_ptr<const Origin> origin{};  // made when its members need it

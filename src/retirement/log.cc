@@ -317,6 +317,8 @@ bool IsMemberOf(const State& state, const Target& t, const Request& r) {
 std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   Entry* entry = FindEntry(state, t.batch_lane, t.batch);
   if (entry == nullptr || entry->stage != Stage::kCalled) return std::nullopt;
+  // S5: a status that moves on must not be all that is left of a call.
+  if (entry->unwritten) return now.mono + kBlockedLook;
   // S8a: also what another entry of it was accepted for, before it has shown an end.
   const bool accepted = t.accepted && entry->object.step == Step::kFirst;
   const Called called{entry->object.step, accepted ? BatchPhase::kAccepted : entry->object.phase,
@@ -452,7 +454,7 @@ void OnBatchGone(State& state, const BatchGone& event, Now now) {
     entry->record_after = now.mono;
   }
   entry->object.version.clear();
-  entry->dirty = true;
+  entry->dirty = entry->unwritten = true;
 }
 
 void RestoreMissing(State& state, uint64_t epoch, std::string_view version, Now now) {
@@ -501,6 +503,9 @@ void OnWritten(State& state, Entry& entry, const Recorded& event, Now now) {
   EndFailedRecords(state, entry, now);
   TakeVersion(entry, event.version, false);
   state.view.OnOwnWrite({Kind::kBatch, ""}, event.version, event.sent);
+  // What was under way when it was deleted says nothing of what came after.
+  if (entry.dirty || !std::exchange(entry.unwritten, false)) return;
+  ReassessEntry(state, entry, now);
 }
 
 }  // namespace

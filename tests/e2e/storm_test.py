@@ -63,7 +63,7 @@ class StormTest(Base):
         began = time.monotonic()
         with running(self.operator()) as (operator,):
             try:
-                wait_until("all are final", lambda: self.members()[0] == {"Incomplete": COUNT // EACH}, 420, 2)
+                wait_until("all are final", lambda: self.members()[0] == {"Incomplete": COUNT // EACH}, 900, 2)
             except TimeoutError:
                 pass  # judged below
             took = time.monotonic() - began

@@ -212,6 +212,52 @@ TEST_F(RudeLogTest, AnEndThatIsNotRecordedIsNotLost) {
   EXPECT_EQ(First().phase, BatchPhase::kVerified);
 }
 
+// S5: nothing ends of an entry that the log lacks: a status that moves on would be all that is
+// left.
+TEST_F(RudeLogTest, WhatTheLogLacksEndsNowhere) {
+  bool failed = false;
+  describe_ = [&](const Observe& a) {
+    std::vector<Sight> sights = All(a, "RUNNING", kPrepaid);
+    for (Sight& s : sights) {
+      s.terminated_last = s.operation_failed = failed;
+      s.operation_request = CloudRequestId("request-id");
+    }
+    return sights;
+  };
+  terminate_ = [](const Call&, Answered&) {};
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([this] { return !log_.empty() && !First().request_id.empty(); }, minutes{1}));
+  refuse_commits_ = "no";
+  log_.clear();
+  Tell(BatchGone{kLane, 1});
+  failed = true;
+  Go(minutes{10});
+  EXPECT_TRUE(Told("r").state == MemberState::kSubmitted ||
+              Told("r").state == MemberState::kVerifying)
+      << WordsOf("r");
+  Restart();
+  refuse_commits_.clear();
+  Go(minutes{30});
+  EXPECT_EQ(called_.size(), 1u) << WordsOf("r");
+}
+
+// What is written again goes on at once.
+TEST_F(RudeLogTest, WhatIsWrittenAgainEnds) {
+  Start({Request("r", {Id(1)})});
+  ASSERT_TRUE(GoUntil([this] { return !log_.empty() && !First().request_id.empty(); }, minutes{1}));
+  refuse_commits_ = "no";
+  log_.clear();
+  Tell(BatchGone{kLane, 1});
+  Go(minutes{10});
+  EXPECT_EQ(Retired("r"), 0);
+  refuse_commits_.clear();
+  ASSERT_TRUE(GoUntil([this] { return Retired("r") == 1; }, minutes{3})) << WordsOf("r");
+  Go(seconds{10});
+  ASSERT_EQ(log_.size(), 1u);
+  EXPECT_EQ(First().phase, BatchPhase::kVerified);
+  EXPECT_EQ(called_.size(), 1u);
+}
+
 // What a status tells of a call that has ended keeps nobody from calling.
 TEST_F(RudeLogTest, WhatHasEndedIsNoOrphan) {
   for (const Reason reason : {Reason::kNone, Reason::kRefused}) {
