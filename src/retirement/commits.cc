@@ -280,6 +280,11 @@ void TellNotWritable(Account& account, const Committed& event, Now now) {
             {"LogNotWritable", event.error.empty() ? "no answer" : event.error, 1, now.mono}, now);
 }
 
+std::string WhoTookItsName(const Committed& event) {
+  return "RetirementBatch " + BatchName(event.lane, event.sequence) +
+         " was replaced by an object that no operator wrote; delete it";
+}
+
 /// An entry that was deleted by hand: as a create cannot set its status, that is recorded next.
 void OnWrittenAgain(State& state, const Committed& event, Now now) {
   Entry* entry = FindEntry(state, event.lane, event.sequence);
@@ -291,11 +296,15 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
   if (event.outcome == Outcome::kCreated) TakeVersion(*entry, event.version, false);
   if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
   if (event.outcome != Outcome::kCreated) RecordLater(*entry, now);
+  // What is there was read, and is not an entry.
+  const bool taken = event.outcome == Outcome::kExists && entry->failed_records > 1;
   const bool failed = event.outcome == Outcome::kFailed || event.outcome == Outcome::kInvalid;
-  if (Account* account = state.FindAccount(event.lane.account)) {
-    failed ? TellNotWritable(*account, event, now)
-           : OnSuccess(*account, Work::kCommit, event.lane.region, now);
-  }
+  Account* account = state.FindAccount(event.lane.account);
+  if (account == nullptr) return;
+  if (!taken && !failed) return OnSuccess(*account, Work::kCommit, event.lane.region, now);
+  Committed told = event;
+  if (taken) told.error = WhoTookItsName(event);
+  TellNotWritable(*account, told, now);
 }
 
 }  // namespace

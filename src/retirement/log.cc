@@ -85,9 +85,12 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   // Whatever came later, a call that was accepted once is not repeated.
   said.accepted = past.accepted = past.accepted || said.accepted;
   said.failed = past.failed = past.failed || (said.failed && m.result == BatchResult::kUntouched);
-  if (const auto t = state.targets.find(m.id); t != state.targets.end()) {
-    t->second.accepted = t->second.accepted || said.accepted;
-    t->second.failed = t->second.failed || said.failed;
+  const auto found = state.targets.find(m.id);
+  if (found != state.targets.end()) {
+    Target& t = found->second;
+    t.accepted = t.accepted || said.accepted;
+    t.failed = t.failed || said.failed;
+    FindOrphan(t, said.origin->lane, said.origin->sequence);
   }
   // What was never sent tells nothing, and hides nothing that was.
   if (past.sent && !said.sent) return;
@@ -95,10 +98,8 @@ void LearnResult(State& state, const BatchMember& m, History said) {
   said.result = m.result;
   said.binned_by = BinnedBy(past, said);
   past = said;
-  const auto found = state.targets.find(m.id);
   if (found == state.targets.end()) return;
   Target& t = found->second;
-  FindOrphan(t, said.origin->lane, said.origin->sequence);
   t.binned_by = said.binned_by;
   Know(state, t, said.origin->from);
   if (m.result == BatchResult::kRetired) {
@@ -314,11 +315,22 @@ bool IsMemberOf(const State& state, const Target& t, const Request& r) {
   return false;
 }
 
+namespace {
+
+constexpr const char* kFirstTheLog =
+    "its RetirementBatch was deleted by hand and is not written again yet, see the CloudAccount; "
+    "nothing is called before";
+
+/// S5: a status that moves on must not be all that is left of a call.
+bool MayBeCalledAfter(const Finish& finish) {
+  return finish.result != BatchResult::kNone && finish.result != BatchResult::kRetired;
+}
+
+}  // namespace
+
 std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   Entry* entry = FindEntry(state, t.batch_lane, t.batch);
   if (entry == nullptr || entry->stage != Stage::kCalled) return std::nullopt;
-  // S5: a status that moves on must not be all that is left of a call.
-  if (entry->unwritten) return now.mono + kBlockedLook;
   // S8a: also what another entry of it was accepted for, before it has shown an end.
   const bool accepted = t.accepted && entry->object.step == Step::kFirst;
   const Called called{entry->object.step, accepted ? BatchPhase::kAccepted : entry->object.phase,
@@ -330,6 +342,10 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
     return look->when;
   }
   const auto& finish = std::get<Finish>(verdict);
+  if (entry->unwritten && MayBeCalledAfter(finish)) {
+    ShowInBatch(state, t, {MemberState::kVerifying, Reason::kAwaitingBatch, kFirstTheLog}, now);
+    return now.mono + kBlockedLook;
+  }
   if (finish.state != MemberState::kWaiting) Conclude(state, t, finish, now);
   if (finish.reason == Reason::kVerifyDeadlineExceeded && !std::exchange(entry->overdue, true)) {
     state.Do(Announce{Announce::About::kBatch,

@@ -1,11 +1,30 @@
 #include "translate/batch.h"
 
+#include "retirement/entries.h"
 #include "translate/common.h"
 
 namespace translate {
 namespace {
 
 using namespace retirement;
+
+constexpr const char* kAccepted = "cvm-retirement.dev/accepted";
+
+/// S5: the status is written after the entry, and an entry that somebody deleted is made anew: the
+/// acceptance of its call comes with it.
+void WriteAcceptance(base::JsonWriter& json, const BatchObject& b) {
+  if (!WasAccepted(b)) return;
+  json.Key("annotations");
+  json.BeginObject();
+  json.Field(kAccepted, b.request_id);
+  json.EndObject();
+}
+
+void ReadAcceptance(std::string_view request_id, BatchObject& b) {
+  if (b.phase != BatchPhase::kIntent || request_id.empty()) return;
+  b.phase = BatchPhase::kAccepted;
+  b.request_id = request_id;
+}
 
 void WriteSpecMembers(base::JsonWriter& json, const BatchObject& b) {
   json.Key("members");
@@ -98,6 +117,7 @@ std::string WriteBatch(const BatchObject& b) {
   json.Field("cvm-retirement.dev/account", b.lane.account);
   json.Field("cvm-retirement.dev/region", b.lane.region);
   json.EndObject();
+  WriteAcceptance(json, b);
   json.EndObject();
   json.Key("spec");
   json.BeginObject();
@@ -140,7 +160,9 @@ base::Result<BatchObject> ReadBatch(base::JsonValue object) {
   ReadSpec(object["spec"], b);
   ReadStatus(object["status"], b);
   b.version = object["metadata"]["resourceVersion"].String();
-  b.close = object["metadata"]["annotations"]["cvm-retirement.dev/close"].String();
+  const base::JsonValue annotations = object["metadata"]["annotations"];
+  b.close = annotations["cvm-retirement.dev/close"].String();
+  ReadAcceptance(annotations[kAccepted].String(), b);
   const std::string_view name = object["metadata"]["name"].String();
   if (b.sequence == 0 || SequenceOf(name, b.lane) != b.sequence ||
       b.members.size() != object["spec"]["members"].Size() || b.members.empty()) {

@@ -59,6 +59,28 @@ TEST_F(RudeLogTest, AnEntryThatComesLateHasNoOrphan) {
   }
 }
 
+// L1: nor has one that was never sent, whatever an earlier one was.
+TEST_F(RudeLogTest, AnEntryThatComesLateAndWasNeverSentHasNoOrphan) {
+  RunsForEver();
+  RequestObject r = Request("r", {Id(1)});
+  TellOfACall(r, MemberState::kSubmitted, Reason::kNone, 2);
+  Start({r});
+  Go(seconds{5});
+  BatchObject refused = Open();
+  refused.phase = BatchPhase::kRejected;
+  refused.members[0].result = BatchResult::kUntouched;
+  BatchObject abandoned = Open();
+  abandoned.sequence = 2;
+  abandoned.phase = BatchPhase::kAbandoned;
+  for (BatchObject entry : {refused, abandoned}) {
+    entry.version = std::to_string(++version_);
+    log_[{entry.lane, entry.sequence}] = entry;
+    Tell(BatchSeen{entry});
+  }
+  Go(hours{1});
+  EXPECT_EQ(called_.size(), 1u) << WordsOf("r");
+}
+
 // The log is not opened again by one who did not see its end.
 TEST_F(RudeLogTest, WhatOthersEndedStaysEnded) {
   terminate_ = [](const Call&, Answered& a) { a.outcome = Answered::Outcome::kUnclear; };
@@ -212,50 +234,50 @@ TEST_F(RudeLogTest, AnEndThatIsNotRecordedIsNotLost) {
   EXPECT_EQ(First().phase, BatchPhase::kVerified);
 }
 
-// S5: nothing ends of an entry that the log lacks: a status that moves on would be all that is
-// left.
-TEST_F(RudeLogTest, WhatTheLogLacksEndsNowhere) {
-  bool failed = false;
-  describe_ = [&](const Observe& a) {
-    std::vector<Sight> sights = All(a, "RUNNING", kPrepaid);
-    for (Sight& s : sights) {
-      s.terminated_last = s.operation_failed = failed;
-      s.operation_request = CloudRequestId("request-id");
-    }
-    return sights;
-  };
-  terminate_ = [](const Call&, Answered&) {};
-  Start({Request("r", {Id(1)})});
-  ASSERT_TRUE(GoUntil([this] { return !log_.empty() && !First().request_id.empty(); }, minutes{1}));
-  refuse_commits_ = "no";
-  log_.clear();
-  Tell(BatchGone{kLane, 1});
-  failed = true;
-  Go(minutes{10});
-  EXPECT_TRUE(Told("r").state == MemberState::kSubmitted ||
-              Told("r").state == MemberState::kVerifying)
-      << WordsOf("r");
-  Restart();
-  refuse_commits_.clear();
-  Go(minutes{30});
-  EXPECT_EQ(called_.size(), 1u) << WordsOf("r");
+// S5: what may be called again does not end while the log lacks its entry: a status that moves on
+// would be all that is left.
+TEST_F(RudeLogTest, WhatTheLogLacksIsNotCalledAgain) {
+  for (const bool written : {false, true}) {
+    Fresh();
+    refuse_commits_.clear();
+    bool failed = false;
+    describe_ = [&](const Observe& a) {
+      std::vector<Sight> sights = All(a, "RUNNING", kPrepaid);
+      for (Sight& s : sights) {
+        s.terminated_last = s.operation_failed = failed;
+        s.operation_request = CloudRequestId("request-id");
+      }
+      return sights;
+    };
+    terminate_ = [](const Call&, Answered&) {};
+    Start({Request("r", {Id(1)})});
+    ASSERT_TRUE(
+        GoUntil([this] { return !log_.empty() && !First().request_id.empty(); }, minutes{1}));
+    refuse_commits_ = "no";
+    log_.clear();
+    Tell(BatchGone{kLane, 1});
+    failed = true;
+    Go(minutes{10});
+    EXPECT_EQ(Told("r").reason, Reason::kAwaitingBatch) << WordsOf("r");
+    refuse_commits_.clear();
+    if (!written) Restart();
+    Go(minutes{30});
+    EXPECT_EQ(called_.size() > 1, written) << WordsOf("r");
+  }
 }
 
-// What is written again goes on at once.
-TEST_F(RudeLogTest, WhatIsWrittenAgainEnds) {
+// S5: who leads next reads an entry that was made anew and has no status yet.
+TEST_F(RudeLogTest, AnAcceptanceIsInTheEntryThatIsMadeAnew) {
+  RunsForEver();
   Start({Request("r", {Id(1)})});
   ASSERT_TRUE(GoUntil([this] { return !log_.empty() && !First().request_id.empty(); }, minutes{1}));
-  refuse_commits_ = "no";
+  lose_records_ = true;
   log_.clear();
   Tell(BatchGone{kLane, 1});
-  Go(minutes{10});
-  EXPECT_EQ(Retired("r"), 0);
-  refuse_commits_.clear();
-  ASSERT_TRUE(GoUntil([this] { return Retired("r") == 1; }, minutes{3})) << WordsOf("r");
-  Go(seconds{10});
-  ASSERT_EQ(log_.size(), 1u);
-  EXPECT_EQ(First().phase, BatchPhase::kVerified);
-  EXPECT_EQ(called_.size(), 1u);
+  ASSERT_TRUE(GoUntil([this] { return !log_.empty(); }, minutes{1}));
+  Restart();
+  Go(hours{1});
+  EXPECT_EQ(called_.size(), 1u) << WordsOf("r");
 }
 
 // What a status tells of a call that has ended keeps nobody from calling.
@@ -408,7 +430,7 @@ TEST_F(RudeLogTest, DestroyGoesOnAfterACrashBeforeItsSecondCall) {
   EXPECT_EQ(Told("r").state, MemberState::kRetired) << WordsOf("r");
 }
 
-// E0: an object that nobody can read has taken the name of an open entry.
+// E0, T1: an object that nobody can read has taken the name of an open entry.
 TEST_F(RudeLogTest, AnObjectThatNobodyCanReadInPlaceOfAnEntry) {
   RunsForEver();
   Start({Request("r", {Id(1)})});
@@ -420,6 +442,13 @@ TEST_F(RudeLogTest, AnObjectThatNobodyCanReadInPlaceOfAnEntry) {
   Tell(BatchGone{kLane, 1});
   Go(minutes{1});
   EXPECT_LE(commits_, 20);
+  EXPECT_EQ(AccountReady().reason, "LogNotWritable");
+  EXPECT_NE(AccountReady().message.find("default.ap-guangzhou.0000000001"), std::string::npos)
+      << WordsOfAccount();
+  malformed_ = false;  // somebody deleted it
+  Go(minutes{3});
+  EXPECT_EQ(log_.size(), 1u);
+  EXPECT_EQ(AccountReady().status, ConditionStatus::kTrue) << WordsOfAccount();
 }
 
 // The newest entry of a lane is kept: one that a list lacks is not that.

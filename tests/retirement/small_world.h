@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "created.h"
 #include "retirement/engine_fixture.h"
 
 namespace retirement {
@@ -271,7 +272,7 @@ class SmallWorld : public EngineTest {
       return In(Millis{20}, done);
     }
     committed_at_.push_back(now_.mono);
-    BatchObject stored = a.batch;
+    BatchObject stored = AsCreated(a.batch);
     stored.version = done.version = NextVersion();
     if (lose_commits_) {
       done.outcome = Committed::Outcome::kFailed;

@@ -1,5 +1,6 @@
 // The kube-apiserver: versions, conflicts, writes whose answers get lost, objects that it refuses,
 // reads that fail.
+#include "created.h"
 #include "simulation/world.h"
 
 namespace simulation {
@@ -39,8 +40,7 @@ Committed World::Create(Process&, const BatchObject& batch) {
     return done;
   }
   if (batches_.contains(key)) return done;
-  BatchObject stored = batch;
-  stored.phase = BatchPhase::kIntent;  // the status is a subresource: a create cannot set it
+  BatchObject stored = AsCreated(batch);
   stored.version = NextVersion();
   done.outcome = Committed::Outcome::kCreated;
   done.version = stored.version;

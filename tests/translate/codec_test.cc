@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "created.h"
 #include "translate/account.h"
 #include "translate/batch.h"
 #include "translate/request.h"
@@ -148,6 +149,42 @@ TEST(BatchCodecTest, ABatchSurvivesItsJson) {
   EXPECT_EQ(read->signed_at, b.signed_at);
   EXPECT_EQ(read->members[0].uid, "uid");
   EXPECT_EQ(read->phase, BatchPhase::kIntent);
+}
+
+BatchObject Made(BatchPhase phase, const std::string& error) {
+  BatchObject b;
+  b.lane = {"prod", "ap-guangzhou"};
+  b.sequence = 17;
+  b.phase = phase;
+  b.request_id = "request-id";
+  b.error_code = error;
+  b.members.push_back(
+      {*InstanceId::Parse("ins-r8hr2upy"), {"ns", "r"}, "uid", BatchResult::kUntouched, {}});
+  return b;
+}
+
+// S5: an entry that is made anew says that its call was accepted, before its status does.
+TEST(BatchCodecTest, AnAcceptanceComesWithItsEntry) {
+  for (const auto& [phase, error] :
+       {std::pair(BatchPhase::kIntent, ""), std::pair(BatchPhase::kAccepted, ""),
+        std::pair(BatchPhase::kVerified, ""), std::pair(BatchPhase::kVerified, "InternalError"),
+        std::pair(BatchPhase::kRejected, "UnauthorizedOperation")}) {
+    const BatchObject made = AsCreated(Made(phase, error));
+    base::JsonDocument json;
+    const auto read = ReadBatch(*json.Parse(WriteBatch(Made(phase, error))));
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->phase, made.phase) << ToString(phase);
+    EXPECT_EQ(read->request_id, made.request_id) << ToString(phase);
+    EXPECT_EQ(read->members[0].result, BatchResult::kNone);
+  }
+}
+
+TEST(BatchCodecTest, AStatusSaysMoreThanTheAcceptance) {
+  base::JsonDocument json;
+  std::string text = WriteBatch(Made(BatchPhase::kVerified, ""));
+  text.pop_back();
+  text += R"(,"status":{"phase":"Verified","requestId":"request-id"}})";
+  EXPECT_EQ(ReadBatch(*json.Parse(text))->phase, BatchPhase::kVerified);
 }
 
 TEST(BatchCodecTest, WhatThisOperatorDidNotWriteIsRefused) {
