@@ -226,19 +226,25 @@ class ServerTest(FaultBase):
 
 
 class LogTest(FaultBase):
+    def entries(self, phase):
+        return [b for b in self.plane.get("rbatch")["items"] if b.get("status", {}).get("phase") == phase]
+
     def test_an_open_entry_that_somebody_deletes_is_written_again(self):
         self.simulator.stop()
         self.simulator = Simulator(self.stack.dir, {
             **self.SEED, "delays": {"terminateShortest": "8s", "terminateLongest": "9s", "describeLag": "0s"}})
         self.stack.apply(account(self.simulator), request(self.team, "r", ids("po", 1, 3)))
         with running(self.operator()):
-            wait_until("a call", self.simulator.terminations, interval=0.05)
-            name = self.plane.get("rbatch")["items"][0]["metadata"]["name"]
-            self.plane.kubectl("delete", "rbatch", name)
+            wait_until("an accepted call", lambda: self.entries("Accepted"), interval=0.05)
+            (before,) = self.entries("Accepted")
+            self.plane.kubectl("delete", "rbatch", before["metadata"]["name"])
             self.wait_phase("r", "Complete", timeout=520)
-            wait_until("the entry is there and closed", lambda: self.plane.get("rbatch")["items"][0].get(
-                "status", {}).get("phase") == "Verified", 30)
-            self.assertEqual(self.plane.get("rbatch")["items"][0]["metadata"]["name"], name)
+            wait_until("the entry is there and closed", lambda: self.entries("Verified"), 30)
+            (after,) = self.entries("Verified")
+            self.assertEqual(after["metadata"]["name"], before["metadata"]["name"])
+            self.assertNotEqual(after["metadata"]["uid"], before["metadata"]["uid"])
+            self.assertEqual(after["metadata"]["annotations"]["cvm-retirement.dev/accepted"],
+                             before["status"]["requestId"])
         self.assert_called_once(ids("po", 1, 3))
 
     def test_a_definition_is_deleted_and_restored(self):
