@@ -242,6 +242,7 @@ void World::Execute(Process* p, const Call& call, const std::string& key, uint64
   auto& calls = efforts_[call.lane.account].fortunes[Activity::kCall];
   if (Fault("answer lost", 0.1)) {
     calls.success_since = Mono{};
+    if (reply.ok()) calls.failures = 0;  // as its effect shows
     return;
   }
   if (!fails && !reply.ok()) {
