@@ -9,6 +9,7 @@ namespace {
 using namespace retirement;
 
 constexpr const char* kAccepted = "cvm-retirement.dev/accepted";
+constexpr size_t kMostOfRequestId = 64;
 
 /// S5: the status is written after the entry, and an entry that somebody deleted is made anew: the
 /// acceptance of its call comes with it.
@@ -16,7 +17,7 @@ void WriteAcceptance(base::JsonWriter& json, const BatchObject& b) {
   if (!WasAccepted(b)) return;
   json.Key("annotations");
   json.BeginObject();
-  json.Field(kAccepted, b.request_id);
+  json.Field(kAccepted, base::ClipUtf8(b.request_id, kMostOfRequestId));
   json.EndObject();
 }
 
@@ -144,7 +145,7 @@ std::string WriteBatchStatus(const BatchObject& b) {
   base::JsonWriter json;
   BeginStatusPatch(json, b.version);
   json.Field("phase", ToString(b.phase));
-  json.NullableField("requestId", base::ClipUtf8(b.request_id, 64));
+  json.NullableField("requestId", base::ClipUtf8(b.request_id, kMostOfRequestId));
   json.NullableField("errorCode", base::ClipUtf8(b.error_code, 128));
   json.NullableField("errorMessage", base::ClipUtf8(b.error_message, 1024));
   WriteTime(json, "answeredTime", b.answered);
