@@ -275,12 +275,21 @@ void OnConfirmed(State& state, const Confirmed& event, Now now) {
 
 namespace {
 
-void TellNotWritable(Account& account, const Committed& event, Now now) {
-  OnFailure(account, Work::kCommit, event.lane.region,
-            {"LogNotWritable", event.error.empty() ? "no answer" : event.error, 1, now.mono}, now);
+std::string WordsOf(const Committed& event) {
+  return event.error.empty() ? "no answer" : event.error;
 }
 
-std::string WhoTookItsName(const Committed& event) {
+void TellNotWritable(Account& account, const Lane& lane, const std::string& why, Now now) {
+  OnFailure(account, Work::kCommit, lane.region, {"LogNotWritable", why, 1, now.mono}, now);
+}
+
+/// Why an entry that was deleted by hand cannot be written again; "" if it can.
+std::string WhyNotAgain(const Entry& entry, const Committed& event) {
+  using Outcome = Committed::Outcome;
+  if (event.outcome == Outcome::kCreated) return "";
+  if (event.outcome != Outcome::kExists) return WordsOf(event);
+  // The first time it may be the entry itself. What is there has been read since, and is not.
+  if (entry.failed_records < 2) return "";
   return "RetirementBatch " + BatchName(event.lane, event.sequence) +
          " was replaced by an object that no operator wrote; delete it";
 }
@@ -296,20 +305,12 @@ void OnWrittenAgain(State& state, const Committed& event, Now now) {
   if (event.outcome == Outcome::kCreated) TakeVersion(*entry, event.version, false);
   if (event.outcome == Outcome::kExists) state.Do(ReadBatch{event.lane, event.sequence});
   if (event.outcome != Outcome::kCreated) RecordLater(*entry, now);
-  // What is there was read, and is not an entry.
-  const bool taken = event.outcome == Outcome::kExists && entry->failed_records > 1;
-  const bool failed = event.outcome == Outcome::kFailed || event.outcome == Outcome::kInvalid;
-  Account* account = state.FindAccount(event.lane.account);
-  if (account == nullptr) return;
-  if (!taken && !failed) return OnSuccess(*account, Work::kCommit, event.lane.region, now);
-  Committed told = event;
-  if (taken) told.error = WhoTookItsName(event);
-  TellNotWritable(*account, told, now);
+  const std::string why = WhyNotAgain(*entry, event);
+  if (Account* account = state.FindAccount(event.lane.account)) {
+    why.empty() ? OnSuccess(*account, Work::kCommit, event.lane.region, now)
+                : TellNotWritable(*account, event.lane, why, now);
+  }
 }
-
-}  // namespace
-
-namespace {
 
 /// A number that is refused came from a status: the log's own highest counts again.
 void OnCommitFailed(LaneState& lane, const Committed& event, Now now) {
@@ -317,7 +318,7 @@ void OnCommitFailed(LaneState& lane, const Committed& event, Now now) {
   CountFutile(lane.ledger, now);
   const Millis pause = std::max<Millis>(kCommitRetry, event.retry_after);
   lane.ledger.commit_after = std::max(lane.ledger.commit_after, now.mono + pause);
-  TellNotWritable(*lane.account, event, now);
+  TellNotWritable(*lane.account, event.lane, WordsOf(event), now);
 }
 
 }  // namespace

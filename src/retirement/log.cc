@@ -317,9 +317,8 @@ bool IsMemberOf(const State& state, const Target& t, const Request& r) {
 
 namespace {
 
-constexpr const char* kFirstTheLog =
-    "its RetirementBatch was deleted by hand and is not written again yet, see the CloudAccount; "
-    "nothing is called before";
+constexpr const char* kNotInTheLog =
+    "its RetirementBatch was deleted by hand; nothing is called before it is written again";
 
 /// S5: a status that moves on must not be all that is left of a call.
 bool MayBeCalledAfter(const Finish& finish) {
@@ -343,7 +342,7 @@ std::optional<Mono> ReassessCalled(State& state, Target& t, Now now) {
   }
   const auto& finish = std::get<Finish>(verdict);
   if (entry->unwritten && MayBeCalledAfter(finish)) {
-    ShowInBatch(state, t, {MemberState::kVerifying, Reason::kAwaitingBatch, kFirstTheLog}, now);
+    ShowInBatch(state, t, {MemberState::kVerifying, Reason::kAwaitingBatch, kNotInTheLog}, now);
     return now.mono + kBlockedLook;
   }
   if (finish.state != MemberState::kWaiting) Conclude(state, t, finish, now);

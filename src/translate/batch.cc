@@ -11,8 +11,8 @@ using namespace retirement;
 constexpr const char* kAccepted = "cvm-retirement.dev/accepted";
 constexpr size_t kMostOfRequestId = 64;
 
-/// S5: the status is written after the entry, and an entry that somebody deleted is made anew: the
-/// acceptance of its call comes with it.
+/// S5: who reads an entry that was made anew, before its status is written, knows of the
+/// acceptance.
 void WriteAcceptance(base::JsonWriter& json, const BatchObject& b) {
   if (!WasAccepted(b)) return;
   json.Key("annotations");

@@ -9,7 +9,9 @@
 
 namespace translate {
 
-/// The whole object, for create.
+/// The whole object, for create, which sets no status: of that only an acceptance comes with it, in
+/// the annotation cvm-retirement.dev/accepted (S5). ReadBatch reads it as long as there is no
+/// status.
 std::string WriteBatch(const retirement::BatchObject& batch);
 /// A merge patch of its status on the version in `batch`.
 std::string WriteBatchStatus(const retirement::BatchObject& batch);
